@@ -1,0 +1,141 @@
+# Every door of the project; a machine needs python3, a C compiler and make, the rest is set up from here.
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+
+PYTHON ?= python3
+APP ?= examples.board:app
+ARGS ?=
+NAME ?= all
+SECONDS ?= 60
+
+VENV := .venv
+BIN := $(VENV)/bin
+PY := $(BIN)/python
+TAG = $(shell $(PYTHON) -c 'import sys; print("py%d.%d" % sys.version_info[:2])')
+PIP_INSTALL = $(PY) -m pip install --quiet --disable-pip-version-check
+# meson and ninja are those of the environment, not the machine's.
+WITH_TOOLS = PATH="$(CURDIR)/$(BIN):$$PATH"
+MESON = $(WITH_TOOLS) meson
+# Not python -m pytest: that would import the sources in this folder, which have no extension.
+PYTEST = $(BIN)/pytest
+
+SOURCES := $(shell find src velocem -type f \( -name '*.[ch]' -o -name '*.def' -o -name '*.py' -o -name '*.pyi' \
+             -o -name py.typed -o -name meson.build \)) meson.build meson.options pyproject.toml
+
+SAN_OPTIONS := -Dbuildtype=debugoptimized -Db_lto=false -Db_lundef=false -Db_sanitize=address,undefined \
+               -Dc_args=-fno-sanitize-recover=all\ -fno-omit-frame-pointer
+ASAN := abort_on_error=1:strict_string_checks=1:detect_stack_use_after_return=1
+UBSAN := print_stacktrace=1:halt_on_error=1
+
+.PHONY: help build run test test-c test-py test-pythons check format san san-c san-py fuzz bench dist clean
+
+help:
+	@echo 'make build    the server in $(BIN)/velocem'
+	@echo 'make run      serve the demonstration on 127.0.0.1:8000; APP=pkg.mod:app serves another, ARGS= adds options'
+	@echo 'make test     C tests, Python tests, and these again under every other CPython >= 3.11 of the machine'
+	@echo 'make check    format, lint, types, layers, warnings of gcc and clang'
+	@echo 'make format   put C and Python into the form that check wants'
+	@echo 'make san      C and Python tests under AddressSanitizer and UndefinedBehaviorSanitizer'
+	@echo 'make fuzz     NAME=head SECONDS=60; without NAME every target'
+	@echo 'make bench    figures beside other servers'
+	@echo 'make dist     source and wheel packages, both installed and tried'
+	@echo 'make clean    remove everything that was made'
+	@echo 'PYTHON=python3.12 chooses the interpreter of a new $(VENV)'
+
+# Set-up. Each stamp stands for what its recipe installs.
+
+$(VENV)/.made: tools/setup_debian.sh
+	PYTHON="$(PYTHON)" tools/setup_debian.sh build
+	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+$(VENV)/.tools-%: requirements/%.txt $(VENV)/.made
+	$(PIP_INSTALL) -r $<
+	touch $@
+
+$(VENV)/.built: $(VENV)/.tools-build $(SOURCES)
+	mkdir -p build
+	$(WITH_TOOLS) $(PIP_INSTALL) --no-deps --no-build-isolation --force-reinstall -Cbuild-dir=build/$(TAG) .
+	touch $@
+
+build: $(VENV)/.built
+
+run: build $(VENV)/.tools-demo
+	exec $(BIN)/velocem $(APP) $(ARGS)
+
+# Tests.
+
+test: test-c test-py test-pythons
+
+test-c: $(VENV)/.tools-build
+	test -f build/c/build.ninja || $(MESON) setup build/c -Dbuildtype=debugoptimized -Dpython=false -Dtests=true
+	$(MESON) test -C build/c --print-errorlogs
+
+test-py: build $(VENV)/.tools-test
+	PYTHON="$(PYTHON)" tools/setup_debian.sh test
+	$(PYTEST)
+
+test-pythons: $(VENV)/.tools-build
+	$(PY) tools/test_pythons.py
+
+# Checks.
+
+C_FILES = $(shell find src tests/c fuzz bench -name '*.[ch]' -size +0)
+PY_FILES = velocem tests tools bench examples
+
+check: build $(VENV)/.tools-check $(VENV)/.tools-test
+	PYTHON="$(PYTHON)" tools/setup_debian.sh clang
+	$(BIN)/clang-format --dry-run -Werror $(C_FILES)
+	$(BIN)/ruff format --check $(PY_FILES)
+	$(BIN)/ruff check $(PY_FILES)
+	$(PY) tools/check_layers.py .
+	$(BIN)/mypy
+	$(BIN)/pyright
+	cd build && ../$(PY) -m mypy.stubtest --ignore-disjoint-bases velocem._core
+	for cc in gcc clang; do \
+	  test -f build/check-$$cc/build.ninja || CC=$$cc $(MESON) setup build/check-$$cc -Dwerror=true -Dtests=true; \
+	  $(MESON) compile -C build/check-$$cc; \
+	done
+
+format: $(VENV)/.tools-check
+	$(BIN)/clang-format -i $(C_FILES)
+	$(BIN)/ruff format $(PY_FILES)
+	$(BIN)/ruff check --fix $(PY_FILES)
+
+# Sanitizers.
+
+san: san-c san-py
+
+san-c: $(VENV)/.tools-build
+	test -f build/san/build.ninja || $(MESON) setup build/san $(SAN_OPTIONS) -Dpython=false -Dtests=true
+	ASAN_OPTIONS=$(ASAN):detect_leaks=1 UBSAN_OPTIONS=$(UBSAN) $(MESON) test -C build/san --print-errorlogs
+
+# Leaks are looked for in the C tests and by counting in tests/leaks: the interpreter itself never frees everything.
+san-py: $(VENV)/.tools-build
+	$(PY) tools/test_sanitized.py $(SAN_OPTIONS)
+
+# Fuzzing, benchmarks, packages.
+
+fuzz: $(VENV)/.tools-build
+	PYTHON="$(PYTHON)" tools/setup_debian.sh clang fuzz
+	test -f build/fuzz/build.ninja || CC=clang $(MESON) setup build/fuzz $(SAN_OPTIONS) -Dpython=false -Dfuzz=true
+	$(MESON) compile -C build/fuzz
+	$(PY) tools/fuzz.py $(NAME) $(SECONDS)
+
+bench: build $(VENV)/.tools-bench
+	PYTHON="$(PYTHON)" tools/setup_debian.sh bench
+	test -f build/bench/build.ninja || $(MESON) setup build/bench -Dpython=false -Dbench=true
+	$(MESON) compile -C build/bench
+	$(PY) bench/run.py $(ARGS)
+
+dist: $(VENV)/.tools-dist
+	rm -rf dist
+	$(PY) -m build --outdir dist .
+	$(PY) tools/check_dist.py dist
+
+clean:
+	rm -rf build dist .venv .venvs .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find velocem tests tools bench examples -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,10 @@
+/* Dates as HTTP writes them. */
+#pragma once
+
+#include <stdint.h>
+
+#define VEL_DATE_LEN 29
+
+/* IMF-fixdate (RFC 9110 5.6.7), as "Sun, 06 Nov 1994 08:49:37 GMT": exactly VEL_DATE_LEN bytes, no NUL.
+ * Years 1970 to 9999; outside it is clamped. */
+void vel_date_format(char out[VEL_DATE_LEN], int64_t unix_seconds);

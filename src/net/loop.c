@@ -1,0 +1,135 @@
+/* One turn of the event loop: wait once, deal out what happened, run the timers. */
+#include "net/loop.h"
+
+#include "base/clock.h"
+#include "base/err.h"
+
+#include <errno.h>
+#include <limits.h>
+
+/* Errors are always told and a reader is told of the peer's end, so w->io holds exactly what fn may be called with. */
+static unsigned told(unsigned io) {
+    return io | VEL_ERROR | (io & VEL_READ ? VEL_HUP : 0u);
+}
+
+static uint64_t next_due(const struct vel_loop *loop) {
+    uint64_t due = UINT64_MAX;
+    for (const struct vel_list *node = loop->timers.next; node != &loop->timers; node = node->next) {
+        uint64_t next = vel_timers_next(VEL_CONTAINER(node, struct vel_timers, node));
+        if (next < due)
+            due = next;
+    }
+    return due;
+}
+
+static int bounded_wait(const struct vel_loop *loop, int wait_ms) {
+    if (wait_ms == 0)
+        return 0;
+    int timers = vel_loop_timeout(loop);
+    return timers < 0 || (wait_ms > 0 && wait_ms < timers) ? wait_ms : timers;
+}
+
+static int wait_for_events(struct vel_loop *loop, int ms) {
+    bool hooks = ms != 0 && loop->on_block;
+    if (hooks)
+        loop->on_block(loop->hook_arg);
+    int n = vel_poll_wait(&loop->poll, ms);
+    int error = errno;
+    if (hooks)
+        loop->on_unblock(loop->hook_arg);
+    loop->now = vel_clock_ms();
+    errno = error;
+    return n;
+}
+
+/* What an earlier call of this batch no longer asks for is left out: a watch set to VEL_READ is never told to write. */
+static int deal_out(struct vel_loop *loop) {
+    int told_to = 0;
+    struct vel_watch *w;
+    unsigned io;
+    while ((w = vel_poll_next(&loop->poll, &io))) {
+        io &= w->io;
+        if (io == 0)
+            continue;
+        told_to++;
+        w->fn(w, io);
+    }
+    return told_to;
+}
+
+/* Each list goes back to the loop before it runs, so that a call may remove any of them or add others. */
+static void run_timers(struct vel_loop *loop) {
+    if (next_due(loop) > loop->now)
+        return;
+    struct vel_list rest;
+    vel_list_append(&loop->timers, &rest);
+    vel_list_remove(&loop->timers);
+    while (!vel_list_empty(&rest)) {
+        struct vel_list *node = rest.next;
+        vel_list_remove(node);
+        vel_list_append(&loop->timers, node);
+        vel_timers_run(VEL_CONTAINER(node, struct vel_timers, node), loop->now);
+    }
+}
+
+int vel_loop_init(struct vel_loop *loop) {
+    *loop = (struct vel_loop){.now = vel_clock_ms()};
+    vel_list_init(&loop->timers);
+    return vel_poll_init(&loop->poll);
+}
+
+void vel_loop_free(struct vel_loop *loop) {
+    while (!vel_list_empty(&loop->timers))
+        vel_list_remove(loop->timers.next);
+    vel_poll_free(&loop->poll);
+}
+
+int vel_loop_watch(struct vel_loop *loop, struct vel_watch *w, unsigned io) {
+    unsigned want = told(io);
+    if (w->io == want)
+        return VEL_OK;
+    int rc = vel_poll_set(&loop->poll, w, want, w->io != 0);
+    if (rc == VEL_OK)
+        w->io = want;
+    return rc;
+}
+
+void vel_loop_unwatch(struct vel_loop *loop, struct vel_watch *w) {
+    if (w->io == 0)
+        return;
+    w->io = 0;
+    vel_poll_remove(&loop->poll, w);
+}
+
+int vel_loop_turn(struct vel_loop *loop, int wait_ms) {
+    int n = wait_for_events(loop, bounded_wait(loop, wait_ms));
+    if (n < 0)
+        return n;
+    n = deal_out(loop);
+    run_timers(loop);
+    return n;
+}
+
+int vel_loop_fd(const struct vel_loop *loop) {
+    return loop->poll.fd;
+}
+
+/* Asks the clock: what the last turn's calls took is no part of the wait. */
+int vel_loop_timeout(const struct vel_loop *loop) {
+    uint64_t due = next_due(loop);
+    if (due == UINT64_MAX)
+        return -1;
+    uint64_t now = vel_clock_ms();
+    if (due <= now)
+        return 0;
+    return due - now < INT_MAX ? (int)(due - now) : INT_MAX;
+}
+
+void vel_loop_add_timers(struct vel_loop *loop, struct vel_timers *ts) {
+    vel_list_append(&loop->timers, &ts->node);
+}
+
+void vel_loop_remove_timers(struct vel_loop *loop, struct vel_timers *ts) {
+    (void)loop;
+    vel_list_remove(&ts->node);
+}

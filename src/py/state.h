@@ -1,0 +1,27 @@
+/* The module's state: interned names, types, the keys of known fields. Immutable once the module is made. */
+#pragma once
+
+#include "py/compat.h"
+
+#include "http/field.h"
+#include "http/method.h"
+
+struct vel_state {
+#define VEL_STATE_STR(name, text) PyObject *name;
+#define VEL_STATE_TYPE(name) PyTypeObject *name;
+#include "py/state.def"
+#undef VEL_STATE_STR
+#undef VEL_STATE_TYPE
+    PyObject *methods[VEL_METHOD_OTHER];
+    PyObject *environ_keys[VEL_FIELD_COUNT]; /* "HTTP_ACCEPT", ...; NULL: the field does not reach the application */
+};
+
+/* 0, or -1 with an exception; what was made is left for vel_state_clear. */
+int vel_state_init(struct vel_state *state, PyObject *module);
+int vel_state_visit(struct vel_state *state, visitproc visit, void *arg);
+void vel_state_clear(struct vel_state *state);
+
+/* The state of the module a type of ours belongs to; the type keeps it alive. */
+static inline struct vel_state *vel_state_of(PyTypeObject *type) {
+    return PyType_GetModuleState(type);
+}

@@ -1,0 +1,11 @@
+/* The specs of the module's types, for state.c to make them. */
+#pragma once
+
+#include "py/compat.h"
+
+extern PyType_Spec vel_worker_type_spec;
+extern PyType_Spec vel_start_response_type_spec;
+extern PyType_Spec vel_write_type_spec;
+extern PyType_Spec vel_input_type_spec;
+extern PyType_Spec vel_errors_type_spec;
+extern PyType_Spec vel_file_wrapper_type_spec;

@@ -1,0 +1,401 @@
+/* velocem._core.Worker: a worker of src/server with a Python application, and the GIL around its waiting. */
+#include "py/state.h"
+
+#include "py/error.h"
+#include "py/types.h"
+#include "py/wsgi/app.h"
+#include "py/wsgi/template.h"
+
+#include "base/mem.h"
+
+#include <math.h>
+
+struct worker {
+    PyObject_HEAD struct vel_worker core;
+    struct vel_wsgi wsgi;
+    PyObject *sockets;     /* the tuples whose strs the endpoints point into */
+    PyObject *server_name; /* bytes of the Server field */
+    PyObject *raised;      /* what a signal handler raised, for run() to raise again */
+    PyThreadState *thread; /* while the GIL is given back */
+    bool ready;            /* core is made */
+    bool running;
+};
+
+/* --- the loop and the GIL ---------------------------------------------------------------------------------------- */
+
+static void on_block(void *arg) {
+    struct worker *self = arg;
+    self->thread = PyEval_SaveThread();
+}
+
+/* A handler that raises ends the worker: run() raises it again. */
+static void run_signal_handlers(struct worker *self) {
+    if (PyErr_CheckSignals() == 0)
+        return;
+    Py_XSETREF(self->raised, vel_take_raised());
+    vel_worker_kill(&self->core);
+}
+
+static void on_unblock(void *arg) {
+    struct worker *self = arg;
+    PyEval_RestoreThread(self->thread);
+    self->thread = NULL;
+    run_signal_handlers(self);
+}
+
+static void on_wake(void *arg) {
+    run_signal_handlers(arg);
+}
+
+/* --- making ------------------------------------------------------------------------------------------------------ */
+
+/* The arguments of Worker(), as they come. */
+struct arguments {
+    PyObject *app, *sockets, *log, *server_header;
+    unsigned long long limit_body, body_memory;
+    unsigned int limit_target, limit_head, limit_fields, limit_field, limit_trailers, limit_chunk_ext, min_body_rate;
+    double header, body, keep_alive, write, graceful;
+    int date_header, access_fd, multithread, multiprocess;
+    const char *access_format;
+};
+
+static int parse(struct arguments *a, PyObject *args, PyObject *kwargs) {
+    static const char *const names[] = {"app",
+                                        "sockets",
+                                        "log",
+                                        "limit_target",
+                                        "limit_head",
+                                        "limit_fields",
+                                        "limit_field",
+                                        "limit_body",
+                                        "limit_trailers",
+                                        "limit_chunk_ext",
+                                        "timeout_header",
+                                        "timeout_body",
+                                        "timeout_keep_alive",
+                                        "timeout_write",
+                                        "timeout_graceful",
+                                        "min_body_rate",
+                                        "body_memory",
+                                        "server_header",
+                                        "date_header",
+                                        "access_fd",
+                                        "access_format",
+                                        "multithread",
+                                        "multiprocess",
+                                        NULL};
+    return PyArg_ParseTupleAndKeywords(args, kwargs, "O|$OOIIIIKIIdddddIKOpispp:Worker", (char **)names, &a->app,
+                                       &a->sockets, &a->log, &a->limit_target, &a->limit_head, &a->limit_fields,
+                                       &a->limit_field, &a->limit_body, &a->limit_trailers, &a->limit_chunk_ext,
+                                       &a->header, &a->body, &a->keep_alive, &a->write, &a->graceful, &a->min_body_rate,
+                                       &a->body_memory, &a->server_header, &a->date_header, &a->access_fd,
+                                       &a->access_format, &a->multithread, &a->multiprocess)
+               ? 0
+               : -1;
+}
+
+static int milliseconds(double seconds, uint32_t *out) {
+    if (!(seconds >= 0 && seconds <= 1e6)) {
+        PyErr_SetString(PyExc_ValueError, "a timeout must be from 0 to 1000000 seconds");
+        return -1;
+    }
+    *out = (uint32_t)ceil(seconds * 1000);
+    return 0;
+}
+
+static int configure_times(const struct arguments *a, struct vel_config *config) {
+    if (milliseconds(a->header, &config->header_ms) < 0 || milliseconds(a->body, &config->body_ms) < 0)
+        return -1;
+    if (milliseconds(a->keep_alive, &config->keep_alive_ms) < 0 || milliseconds(a->write, &config->write_ms) < 0)
+        return -1;
+    return milliseconds(a->graceful, &config->drain_ms);
+}
+
+static int configure_limits(const struct arguments *a, struct vel_limits *limits) {
+    if (a->limit_fields < 1 || a->limit_fields > VEL_FIELDS_MAX) {
+        PyErr_Format(PyExc_ValueError, "limit_fields must be from 1 to %d", VEL_FIELDS_MAX);
+        return -1;
+    }
+    if (a->limit_head < 256 || a->limit_head > 1u << 24) {
+        PyErr_SetString(PyExc_ValueError, "limit_head must be from 256 to 16777216");
+        return -1;
+    }
+    limits->target = a->limit_target;
+    limits->head = a->limit_head;
+    limits->fields = a->limit_fields;
+    limits->field = a->limit_field;
+    limits->trailers = a->limit_trailers;
+    limits->chunk_ext = a->limit_chunk_ext;
+    limits->body = a->limit_body <= INT64_MAX ? a->limit_body : INT64_MAX;
+    return 0;
+}
+
+/* A bytes object for the Server field, or None. */
+static int take_server_header(struct worker *self, PyObject *given, struct vel_config *config) {
+    config->server = NULL;
+    if (given == Py_None)
+        return 0;
+    self->server_name = PyUnicode_AsLatin1String(given);
+    if (self->server_name == NULL)
+        return -1;
+    config->server = PyBytes_AS_STRING(self->server_name);
+    struct vel_slice value = vel_slice(config->server, (size_t)PyBytes_GET_SIZE(self->server_name));
+    if (value.len > 100 || value.len == 0 || vel_scan_plain.value(value.at, value.len) != value.len) {
+        PyErr_SetString(PyExc_ValueError, "server_header must be 1 to 100 latin-1 characters without controls");
+        return -1;
+    }
+    return 0;
+}
+
+static int take_access(struct worker *self, const struct arguments *a) {
+    static const char *const formats[] = {"common", "combined", "json"};
+    for (int i = 0; i < 3; i++)
+        if (strcmp(a->access_format, formats[i]) == 0) {
+            self->core.access.format = (enum vel_access_format)i;
+            self->core.access.fd = a->access_fd;
+            return 0;
+        }
+    PyErr_Format(PyExc_ValueError, "access_format must be common, combined or json, not %s", a->access_format);
+    return -1;
+}
+
+/* One (fd, name, port). The strs stay in self->sockets, ASCII, so that the slices stay good. */
+static int take_socket(PyObject *tuple, struct vel_socket *out) {
+    PyObject *name, *port;
+    if (!PyTuple_Check(tuple)) {
+        PyErr_SetString(PyExc_TypeError, "sockets must be tuples of (fd, name, port)");
+        return -1;
+    }
+    if (!PyArg_ParseTuple(tuple, "iUU;sockets must be tuples of (fd, name, port)", &out->fd, &name, &port))
+        return -1;
+    Py_ssize_t name_len, port_len;
+    const char *name_text = PyUnicode_AsUTF8AndSize(name, &name_len);
+    const char *port_text = PyUnicode_AsUTF8AndSize(port, &port_len);
+    if (name_text == NULL || port_text == NULL)
+        return -1;
+    out->name = vel_slice(name_text, (size_t)name_len);
+    out->port = vel_slice(port_text, (size_t)port_len);
+    return 0;
+}
+
+static int make_core(struct worker *self, const struct vel_config *config) {
+    Py_ssize_t n = PyTuple_GET_SIZE(self->sockets);
+    struct vel_socket *sockets = vel_alloc_array((size_t)(n > 0 ? n : 1), sizeof(*sockets));
+    int err = sockets != NULL ? 0 : -1;
+    if (sockets == NULL)
+        PyErr_NoMemory();
+    for (Py_ssize_t i = 0; err == 0 && i < n; i++)
+        err = take_socket(PyTuple_GET_ITEM(self->sockets, i), &sockets[i]);
+    if (err == 0) {
+        int made = vel_worker_init(&self->core, &self->wsgi.app, config, sockets, (size_t)n);
+        if (made == VEL_ENOMEM)
+            PyErr_NoMemory();
+        else if (made != VEL_OK)
+            PyErr_SetFromErrno(PyExc_OSError);
+        self->ready = made == VEL_OK;
+        err = self->ready ? 0 : -1;
+    }
+    vel_free(sockets);
+    return err;
+}
+
+static int make_templates(struct worker *self, const struct arguments *a) {
+    for (size_t i = 0; i < self->core.nports; i++) {
+        struct vel_endpoint *endpoint = &self->core.ports[i].endpoint;
+        endpoint->app_data = vel_wsgi_template_new(&self->wsgi, endpoint, a->multithread, a->multiprocess);
+        if (endpoint->app_data == NULL)
+            return -1;
+    }
+    return 0;
+}
+
+static void hook_loop(struct worker *self) {
+    self->core.loop.on_block = on_block;
+    self->core.loop.on_unblock = on_unblock;
+    self->core.loop.hook_arg = self;
+    self->core.on_wake = on_wake;
+    self->core.on_wake_arg = self;
+}
+
+static int init(PyObject *o, PyObject *args, PyObject *kwargs) {
+    struct worker *self = (struct worker *)o;
+    struct vel_config config = VEL_CONFIG_DEFAULT;
+    struct arguments a = {.server_header = Py_None, .date_header = 1, .access_fd = -1, .access_format = "common"};
+    a.limit_target = config.limits.target;
+    a.limit_head = config.limits.head;
+    a.limit_fields = config.limits.fields;
+    a.limit_field = config.limits.field;
+    a.limit_body = config.limits.body;
+    a.limit_trailers = config.limits.trailers;
+    a.limit_chunk_ext = config.limits.chunk_ext;
+    a.min_body_rate = config.body_rate;
+    a.body_memory = config.body_memory;
+    a.header = config.header_ms / 1e3;
+    a.body = config.body_ms / 1e3;
+    a.keep_alive = config.keep_alive_ms / 1e3;
+    a.write = config.write_ms / 1e3;
+    a.graceful = config.drain_ms / 1e3;
+    if (self->ready || self->sockets != NULL) {
+        PyErr_SetString(PyExc_RuntimeError, "a Worker is made once");
+        return -1;
+    }
+    if (parse(&a, args, kwargs) < 0)
+        return -1;
+    if (a.sockets == NULL || a.log == NULL) {
+        PyErr_SetString(PyExc_TypeError, "Worker() needs sockets and log");
+        return -1;
+    }
+    if (!PyCallable_Check(a.app) || !PyCallable_Check(a.log)) {
+        PyErr_SetString(PyExc_TypeError, "app and log must be callable");
+        return -1;
+    }
+    config.body_rate = a.min_body_rate;
+    config.body_memory = a.body_memory;
+    config.date = a.date_header;
+    if (configure_limits(&a, &config.limits) < 0 || configure_times(&a, &config) < 0)
+        return -1;
+    if (take_server_header(self, a.server_header, &config) < 0)
+        return -1;
+    self->sockets = PySequence_Tuple(a.sockets);
+    if (self->sockets == NULL || vel_wsgi_init(&self->wsgi, o, vel_state_of(Py_TYPE(o)), a.app, a.log) < 0)
+        return -1;
+    if (make_core(self, &config) < 0 || take_access(self, &a) < 0 || make_templates(self, &a) < 0)
+        return -1;
+    hook_loop(self);
+    return 0;
+}
+
+/* --- life -------------------------------------------------------------------------------------------------------- */
+
+static int traverse(PyObject *o, visitproc visit, void *arg) {
+    struct worker *self = (struct worker *)o;
+    Py_VISIT(Py_TYPE(o));
+    Py_VISIT(self->sockets);
+    Py_VISIT(self->raised);
+    return vel_wsgi_visit(&self->wsgi, visit, arg);
+}
+
+/* While connections close, their applications may still be told of the end: before anything of wsgi goes. */
+static void free_core(struct worker *self) {
+    if (!self->ready)
+        return;
+    self->ready = false;
+    for (size_t i = 0; i < self->core.nports; i++) {
+        vel_wsgi_template_free(self->core.ports[i].endpoint.app_data);
+        self->core.ports[i].endpoint.app_data = NULL;
+    }
+    vel_worker_free(&self->core);
+}
+
+static int clear(PyObject *o) {
+    struct worker *self = (struct worker *)o;
+    free_core(self);
+    vel_wsgi_clear(&self->wsgi);
+    Py_CLEAR(self->sockets);
+    Py_CLEAR(self->server_name);
+    Py_CLEAR(self->raised);
+    return 0;
+}
+
+static void dealloc(PyObject *o) {
+    PyTypeObject *type = Py_TYPE(o);
+    PyObject *raised = vel_take_raised();
+    PyObject_GC_UnTrack(o);
+    clear(o);
+    if (raised != NULL)
+        vel_set_raised(raised);
+    type->tp_free(o);
+    Py_DECREF(type);
+}
+
+/* --- methods ----------------------------------------------------------------------------------------------------- */
+
+static bool is_ready(struct worker *self) {
+    if (!self->ready)
+        PyErr_SetString(PyExc_RuntimeError, "this Worker is closed");
+    return self->ready;
+}
+
+static PyObject *run(PyObject *o, PyObject *Py_UNUSED(none)) {
+    struct worker *self = (struct worker *)o;
+    if (!is_ready(self))
+        return NULL;
+    if (self->running) {
+        PyErr_SetString(PyExc_RuntimeError, "this Worker runs already");
+        return NULL;
+    }
+    self->running = true;
+    int err = vel_worker_run(&self->core);
+    int saved = errno;
+    vel_worker_close_all(&self->core);
+    self->running = false;
+    if (self->raised != NULL) {
+        PyObject *raised = self->raised;
+        self->raised = NULL;
+        vel_set_raised(raised);
+        return NULL;
+    }
+    errno = saved;
+    if (err != VEL_OK)
+        return PyErr_SetFromErrno(PyExc_OSError);
+    Py_RETURN_NONE;
+}
+
+static PyObject *stop(PyObject *o, PyObject *Py_UNUSED(none)) {
+    struct worker *self = (struct worker *)o;
+    if (self->ready)
+        vel_worker_drain(&self->core);
+    Py_RETURN_NONE;
+}
+
+static PyObject *kill_now(PyObject *o, PyObject *Py_UNUSED(none)) {
+    struct worker *self = (struct worker *)o;
+    if (self->ready)
+        vel_worker_kill(&self->core);
+    Py_RETURN_NONE;
+}
+
+static PyObject *stats(PyObject *o, PyObject *Py_UNUSED(none)) {
+    struct worker *self = (struct worker *)o;
+    const struct vel_stats *s = &self->core.stats;
+    return Py_BuildValue("{sKsKsKsKsKsK}", "accepted", s->accepted, "requests", s->requests, "refused", s->refused,
+                         "aborted", s->aborted, "open", s->open, "log_lines_dropped", self->core.access.dropped);
+}
+
+static PyObject *get_wake_fd(PyObject *o, void *Py_UNUSED(closure)) {
+    struct worker *self = (struct worker *)o;
+    return is_ready(self) ? PyLong_FromLong(self->core.wake.write_fd) : NULL;
+}
+
+static PyMethodDef methods[] = {
+    {"run", run, METH_NOARGS, "run($self, /)\n--\n\nServes in this thread until stop() or kill()."},
+    {"stop", stop, METH_NOARGS,
+     "stop($self, /)\n--\n\nFrom any thread: accepts no more, lets running requests finish, then run() returns."},
+    {"kill", kill_now, METH_NOARGS,
+     "kill($self, /)\n--\n\nFrom any thread: run() returns as soon as the application gives control back."},
+    {"stats", stats, METH_NOARGS, "stats($self, /)\n--\n\nCounters since the start, by name."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyGetSetDef getset[] = {
+    {"wake_fd", get_wake_fd, NULL, "A descriptor for signal.set_wakeup_fd().", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyType_Slot slots[] = {
+    {Py_tp_doc, "One loop with its listening sockets and one application."},
+    {Py_tp_init, init},
+    {Py_tp_traverse, traverse},
+    {Py_tp_clear, clear},
+    {Py_tp_dealloc, dealloc},
+    {Py_tp_methods, methods},
+    {Py_tp_getset, getset},
+    {0, NULL},
+};
+
+PyType_Spec vel_worker_type_spec = {
+    .name = "velocem._core.Worker",
+    .basicsize = sizeof(struct worker),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_HAVE_GC,
+    .slots = slots,
+};

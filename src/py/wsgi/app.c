@@ -1,0 +1,154 @@
+/* Calling the application: one request in, one result out, in a context of its own. */
+#include "py/wsgi/app.h"
+
+#include "py/error.h"
+#include "py/wsgi/environ.h"
+#include "py/wsgi/iterate.h"
+
+/* --- contexts ---------------------------------------------------------------------------------------------------- */
+
+/* A copy of the present context. An empty one that came back untouched is as good as a new copy of an empty one. */
+static PyObject *take_context(struct vel_wsgi *w) {
+    PyObject *context = w->spare_context;
+    w->spare_context = NULL;
+    return context != NULL ? context : PyContext_CopyCurrent();
+}
+
+static void give_back_context(struct vel_wsgi *w, PyObject *context) {
+    if (w->spare_context == NULL && vel_is_unique(context) && PyObject_Size(context) == 0)
+        w->spare_context = context;
+    else
+        Py_DECREF(context);
+}
+
+/* Runs one stage of a request inside its context. What ends the request lets go of the run, so the context is held
+ * here. */
+static void in_context(struct vel_wsgi_run *run, void (*stage)(struct vel_wsgi_run *run)) {
+    struct vel_wsgi *w = run->wsgi;
+    PyObject *context = Py_NewRef(run->context);
+    if (PyContext_Enter(context) < 0) {
+        vel_wsgi_fail(run, "the request's context cannot be entered");
+    } else {
+        stage(run);
+        if (PyContext_Exit(context) < 0)
+            vel_log(w->log, VEL_LOG_ERROR, "the request's context cannot be left");
+    }
+    Py_DECREF(context);
+}
+
+/* --- the call ---------------------------------------------------------------------------------------------------- */
+
+static void call(struct vel_wsgi_run *run) {
+    struct vel_wsgi *w = run->wsgi;
+    PyObject *environ = vel_wsgi_environ(w, run->exchange);
+    if (environ != NULL) {
+        PyObject *args[3] = {NULL, environ, (PyObject *)run->start};
+        run->result = PyObject_Vectorcall(w->callable, args + 1, 2 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
+        Py_DECREF(environ);
+    }
+    if (run->result == NULL)
+        vel_wsgi_fail(run, "the application failed");
+    else
+        vel_wsgi_answer(run);
+}
+
+/* --- the seam ---------------------------------------------------------------------------------------------------- */
+
+/* After a stage: a run that is over gives its context back; another waits in the exchange. */
+static void after(struct vel_wsgi_run *run) {
+    struct vel_wsgi *w = run->wsgi;
+    if (run->start != NULL)
+        return;
+    PyObject *context = run->context;
+    run->context = NULL;
+    give_back_context(w, context);
+}
+
+/* The run has to outlive the call that began it. */
+static void suspend(struct vel_exchange *x, struct vel_wsgi_run *run) {
+    struct vel_wsgi_run *kept = vel_arena_alloc(&x->arena, sizeof(*kept));
+    if (kept == NULL) {
+        PyErr_NoMemory();
+        vel_wsgi_fail(run, "the reply cannot be continued");
+        after(run);
+        return;
+    }
+    *kept = *run;
+    x->app_data = kept;
+}
+
+static void on_request(struct vel_exchange *x) {
+    struct vel_wsgi *w = vel_wsgi_of(x);
+    struct vel_wsgi_run run = {.wsgi = w, .exchange = x};
+    run.context = take_context(w);
+    run.start = run.context != NULL ? vel_start_response_new(w, x) : NULL;
+    if (run.start == NULL) {
+        Py_XDECREF(run.context);
+        vel_log(w->log, VEL_LOG_ERROR, "the request cannot be begun");
+        vel_exchange_abort(x);
+        return;
+    }
+    in_context(&run, call);
+    after(&run);
+    if (run.start != NULL)
+        suspend(x, &run);
+}
+
+static void on_turn(struct vel_exchange *x) {
+    struct vel_wsgi_run *run = x->app_data;
+    in_context(run, vel_wsgi_iterate);
+    after(run);
+}
+
+static void on_abort(struct vel_exchange *x) {
+    struct vel_wsgi_run *run = x->app_data;
+    in_context(run, vel_wsgi_run_close);
+    after(run);
+}
+
+const struct vel_app_ops vel_wsgi_ops = {
+    .whole_body = true,
+    .on_request = on_request,
+    .on_turn = on_turn,
+    .on_abort = on_abort,
+};
+
+/* --- life -------------------------------------------------------------------------------------------------------- */
+
+int vel_wsgi_init(struct vel_wsgi *w, PyObject *owner, struct vel_state *state, PyObject *callable, PyObject *log) {
+    w->app.ops = &vel_wsgi_ops;
+    w->state = state;
+    w->owner = owner;
+    w->callable = Py_NewRef(callable);
+    w->log = Py_NewRef(log);
+    w->scan = vel_scan_best();
+    w->empty_input = state->input_type->tp_alloc(state->input_type, 0);
+    return w->empty_input != NULL ? 0 : -1;
+}
+
+int vel_wsgi_visit(struct vel_wsgi *w, visitproc visit, void *arg) {
+    Py_VISIT(w->callable);
+    Py_VISIT(w->log);
+    Py_VISIT(w->spare_context);
+    return 0;
+}
+
+static void clear_caches(struct vel_wsgi *w) {
+    for (int i = 0; i < VEL_FIELD_COUNT; i++)
+        Py_CLEAR(w->values[i]);
+    for (int i = 0; i < VEL_WSGI_NAMES; i++)
+        Py_CLEAR(w->names[i].key);
+    Py_CLEAR(w->path);
+    Py_CLEAR(w->peer_host);
+    Py_CLEAR(w->peer_port);
+    Py_CLEAR(w->spare_start);
+    Py_CLEAR(w->spare_write);
+    Py_CLEAR(w->spare_context);
+}
+
+void vel_wsgi_clear(struct vel_wsgi *w) {
+    clear_caches(w);
+    Py_CLEAR(w->empty_input);
+    Py_CLEAR(w->log);
+    Py_CLEAR(w->callable);
+}

@@ -1,0 +1,53 @@
+/* A WSGI application behind the seam: PEP 3333, called on the loop. */
+#pragma once
+
+#include "py/state.h"
+
+#include "server/worker.h"
+
+/* Values longer than this are not kept for the next request. */
+#define VEL_WSGI_VALUE_MAX 512
+
+/* Fields with names of their own: one slot by hash of the name. */
+#define VEL_WSGI_NAMES 256
+#define VEL_WSGI_NAME_MAX 40
+
+struct vel_wsgi_name {
+    PyObject *key; /* "HTTP_X_..." with its hash; NULL: the slot is free */
+    unsigned char len;
+    char text[VEL_WSGI_NAME_MAX]; /* the name as it came on the wire */
+};
+
+/* Everything here belongs to one worker and so to one thread. */
+struct vel_wsgi {
+    struct vel_app app;
+    struct vel_state *state; // borrowed: of the module, which the owner's type keeps alive
+    PyObject *owner;         // borrowed: the Worker this is a part of
+    PyObject *callable;
+    PyObject *log;
+    PyObject *empty_input; /* wsgi.input of requests without body */
+    const struct vel_scan *scan;
+    /* Caches: the last value of each known field, of the path and of the peer, used again when the bytes are equal. */
+    PyObject *values[VEL_FIELD_COUNT];
+    PyObject *path;
+    char path_raw[VEL_WSGI_VALUE_MAX];
+    size_t path_len;
+    PyObject *peer_host;
+    PyObject *peer_port;
+    union vel_addr peer;
+    struct vel_wsgi_name names[VEL_WSGI_NAMES];
+    PyObject *spare_start; /* a start_response nobody else holds, or NULL */
+    PyObject *spare_write;
+    PyObject *spare_context; /* a context nobody else holds and nobody changed, or NULL */
+};
+
+extern const struct vel_app_ops vel_wsgi_ops;
+
+/* 0 or -1 with an exception. The rest of *w must be zero. */
+int vel_wsgi_init(struct vel_wsgi *w, PyObject *owner, struct vel_state *state, PyObject *callable, PyObject *log);
+int vel_wsgi_visit(struct vel_wsgi *w, visitproc visit, void *arg);
+void vel_wsgi_clear(struct vel_wsgi *w);
+
+static inline struct vel_wsgi *vel_wsgi_of(struct vel_exchange *x) {
+    return (struct vel_wsgi *)(void *)x->app; /* its first member */
+}

@@ -1,0 +1,263 @@
+/* Building environ: a copied template, then what this request says; last values used again when the bytes are equal. */
+#include "py/wsgi/environ.h"
+
+#include "base/num.h"
+#include "py/text.h"
+#include "py/wsgi/input.h"
+#include "py/wsgi/template.h"
+
+/* --- fields ------------------------------------------------------------------------------------------------------ */
+
+/* A str for a known field's value; borrowed from the cache when *owned stays NULL, so that the usual hit costs no
+ * reference count. */
+static PyObject *value_of(struct vel_wsgi *w, const struct vel_field *field, PyObject **owned) {
+    PyObject **slot = &w->values[field->id];
+    if (*slot != NULL && vel_text_is(*slot, field->value))
+        return *slot; // borrowed: the cache holds it, and nothing runs before the dict takes its own reference
+    *owned = vel_text_new(field->value);
+    if (*owned == NULL)
+        return NULL;
+    if (field->value.len <= VEL_WSGI_VALUE_MAX && !(vel_field_flags(field->id) & VEL_FIELD_SECRET))
+        Py_XSETREF(*slot, Py_NewRef(*owned));
+    return *owned;
+}
+
+/* Repeated lines are one list (RFC 9110 5.2), but Cookie is joined as a browser would have written it. */
+static int join(struct vel_wsgi *w, PyObject *environ, PyObject *key, enum vel_field_id id, PyObject *more) {
+    PyObject *old, *with_separator, *joined = NULL;
+    PyObject *separator = id == VEL_FIELD_COOKIE ? w->state->semicolon : w->state->comma;
+    int err = vel_dict_get(environ, key, &old);
+    if (err <= 0)
+        return err < 0 ? -1 : PyDict_SetItem(environ, key, more);
+    with_separator = PyUnicode_Concat(old, separator);
+    if (with_separator != NULL)
+        joined = PyUnicode_Concat(with_separator, more);
+    err = joined != NULL ? PyDict_SetItem(environ, key, joined) : -1;
+    Py_XDECREF(joined);
+    Py_XDECREF(with_separator);
+    Py_DECREF(old);
+    return err;
+}
+
+static int add_known(struct vel_wsgi *w, PyObject *environ, const struct vel_field *field, uint64_t seen[2]) {
+    PyObject *key = w->state->environ_keys[field->id], *owned = NULL;
+    if (key == NULL)
+        return 0;
+    PyObject *value = value_of(w, field, &owned);
+    if (value == NULL)
+        return -1;
+    uint64_t bit = (uint64_t)1 << (field->id & 63), *word = &seen[field->id >> 6];
+    int err = *word & bit ? join(w, environ, key, field->id, value) : PyDict_SetItem(environ, key, value);
+    *word |= bit;
+    Py_XDECREF(owned);
+    return err;
+}
+
+static PyObject *make_key(struct vel_slice name) {
+    PyObject *key = PyUnicode_New((Py_ssize_t)name.len + 5, 127);
+    if (key == NULL)
+        return NULL;
+    char *at = (char *)PyUnicode_1BYTE_DATA(key);
+    memcpy(at, "HTTP_", 5);
+    for (size_t i = 0; i < name.len; i++) {
+        char c = name.at[i];
+        at[5 + i] = c == '-' ? '_' : (char)(c >= 'a' && c <= 'z' ? c - 32 : c);
+    }
+    return key;
+}
+
+/* FNV-1a: names are short. */
+static unsigned hash_name(struct vel_slice name) {
+    uint32_t h = 2166136261u;
+    for (size_t i = 0; i < name.len; i++)
+        h = (h ^ (unsigned char)name.at[i]) * 16777619u;
+    return (h ^ (h >> 16)) % VEL_WSGI_NAMES;
+}
+
+/* The key of a name that is not in field.def: a new reference. One name a slot, the last one stays, so that a client
+ * can fill the cache but not grow it. */
+static PyObject *key_of(struct vel_wsgi *w, struct vel_slice name) {
+    if (name.len > VEL_WSGI_NAME_MAX)
+        return make_key(name);
+    struct vel_wsgi_name *slot = &w->names[hash_name(name)];
+    if (slot->key != NULL && vel_slice_eq(vel_slice(slot->text, slot->len), name))
+        return Py_NewRef(slot->key);
+    PyObject *key = make_key(name);
+    if (key == NULL)
+        return NULL;
+    memcpy(slot->text, name.at, name.len);
+    slot->len = (unsigned char)name.len;
+    Py_XSETREF(slot->key, Py_NewRef(key));
+    return key;
+}
+
+/* X_Auth_User would stand where X-Auth-User stands: a name with '_' is dropped. */
+static bool may_be_forged(struct vel_slice name) {
+    return memchr(name.at, '_', name.len) != NULL;
+}
+
+static int add_other(struct vel_wsgi *w, PyObject *environ, const struct vel_field *field) {
+    if (may_be_forged(field->name))
+        return 0;
+    PyObject *key = key_of(w, field->name);
+    PyObject *value = key != NULL ? vel_text_new(field->value) : NULL;
+    int err = -1;
+    if (value != NULL) {
+        /* One lookup sets it, or shows that it is a repeat. */
+        PyObject *present = PyDict_SetDefault(environ, key, value); // borrowed: environ holds it and is ours alone
+        err = present == NULL ? -1 : present == value ? 0 : join(w, environ, key, VEL_FIELD_OTHER, value);
+    }
+    Py_XDECREF(value);
+    Py_XDECREF(key);
+    return err;
+}
+
+static int add_fields(struct vel_wsgi *w, PyObject *environ, const struct vel_head *head) {
+    uint64_t seen[2] = {0, 0};
+    _Static_assert(VEL_FIELD_COUNT <= 128, "seen has a bit for every known field");
+    for (size_t i = 0; i < head->nfields; i++) {
+        const struct vel_field *field = &head->fields[i];
+        int err = field->id != VEL_FIELD_OTHER ? add_known(w, environ, field, seen) : add_other(w, environ, field);
+        if (err < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* --- the request line -------------------------------------------------------------------------------------------- */
+
+static PyObject *decode_path(struct vel_slice raw, bool decoded) {
+    char small[VEL_WSGI_VALUE_MAX], *at = small;
+    if (decoded || memchr(raw.at, '%', raw.len) == NULL)
+        return vel_text_new(raw);
+    if (raw.len > sizeof(small) && (at = PyMem_Malloc(raw.len)) == NULL)
+        return PyErr_NoMemory();
+    PyObject *path = vel_text_new(vel_slice(at, vel_percent_decode(raw, at)));
+    if (at != small)
+        PyMem_Free(at);
+    return path;
+}
+
+/* The asterisk form has no path: OPTIONS * gives PATH_INFO "*", as others do. */
+static int add_path(struct vel_wsgi *w, PyObject *environ, const struct vel_head *head) {
+    struct vel_slice raw = head->target.path;
+    if (w->path != NULL && vel_slice_eq(vel_slice(w->path_raw, w->path_len), raw))
+        return PyDict_SetItem(environ, w->state->PATH_INFO, w->path);
+    PyObject *path = decode_path(raw, head->path_is_decoded);
+    if (path == NULL)
+        return -1;
+    int err = PyDict_SetItem(environ, w->state->PATH_INFO, path);
+    if (raw.len <= VEL_WSGI_VALUE_MAX && !head->path_is_decoded) {
+        memcpy(w->path_raw, raw.at, raw.len);
+        w->path_len = raw.len;
+        Py_XSETREF(w->path, Py_NewRef(path));
+    }
+    Py_DECREF(path);
+    return err;
+}
+
+static int set_text(PyObject *environ, PyObject *key, struct vel_slice text) {
+    PyObject *value = vel_text_new(text);
+    int err = value != NULL ? PyDict_SetItem(environ, key, value) : -1;
+    Py_XDECREF(value);
+    return err;
+}
+
+/* The template already says GET, HTTP/1.1 and an empty query. */
+static int add_request_line(struct vel_wsgi *w, PyObject *environ, const struct vel_head *head) {
+    struct vel_state *s = w->state;
+    int err = add_path(w, environ, head);
+    if (err == 0 && head->method == VEL_METHOD_OTHER)
+        err = set_text(environ, s->REQUEST_METHOD, head->method_text);
+    else if (err == 0 && head->method != VEL_METHOD_GET)
+        err = PyDict_SetItem(environ, s->REQUEST_METHOD, s->methods[head->method]);
+    if (err == 0 && head->target.query.len > 0)
+        err = set_text(environ, s->QUERY_STRING, head->target.query);
+    if (err == 0 && head->minor == 0)
+        err = PyDict_SetItem(environ, s->SERVER_PROTOCOL, s->HTTP_1_0);
+    /* RFC 9112 3.2.2: the authority of the target beats the Host field. */
+    if (err == 0 && head->target.form == VEL_TARGET_ABSOLUTE)
+        err = set_text(environ, s->HTTP_HOST, head->host);
+    return err;
+}
+
+/* --- the peer ---------------------------------------------------------------------------------------------------- */
+
+static size_t addr_size(const union vel_addr *addr) {
+    return addr->any.sa_family == AF_INET    ? sizeof(addr->v4)
+           : addr->any.sa_family == AF_INET6 ? sizeof(addr->v6)
+                                             : sizeof(addr->any.sa_family);
+}
+
+static bool same_host(const union vel_addr *a, const union vel_addr *b) {
+    if (a->any.sa_family != b->any.sa_family)
+        return false;
+    if (a->any.sa_family == AF_INET)
+        return a->v4.sin_addr.s_addr == b->v4.sin_addr.s_addr;
+    return a->any.sa_family == AF_INET6 && memcmp(&a->v6.sin6_addr, &b->v6.sin6_addr, sizeof(a->v6.sin6_addr)) == 0;
+}
+
+static int remember_peer(struct vel_wsgi *w, const union vel_addr *peer) {
+    char text[VEL_ADDR_TEXT_MAX];
+    PyObject *host = w->peer_host != NULL && same_host(&w->peer, peer)
+                         ? Py_NewRef(w->peer_host)
+                         : vel_text_new(vel_slice(text, vel_addr_host(peer, text)));
+    uint16_t number = vel_addr_port(peer);
+    PyObject *port = vel_text_new(vel_slice(text, number != 0 ? vel_num_format(text, number) : 0));
+    if (host == NULL || port == NULL) {
+        Py_XDECREF(host);
+        Py_XDECREF(port);
+        return -1;
+    }
+    Py_XSETREF(w->peer_host, host);
+    Py_XSETREF(w->peer_port, port);
+    memcpy(&w->peer, peer, addr_size(peer));
+    return 0;
+}
+
+static int add_peer(struct vel_wsgi *w, PyObject *environ, const union vel_addr *peer) {
+    if (w->peer_port == NULL || memcmp(&w->peer, peer, addr_size(peer)) != 0)
+        if (remember_peer(w, peer) < 0)
+            return -1;
+    if (PyDict_SetItem(environ, w->state->REMOTE_ADDR, w->peer_host) < 0)
+        return -1;
+    return PyDict_SetItem(environ, w->state->REMOTE_PORT, w->peer_port);
+}
+
+/* --- the body ---------------------------------------------------------------------------------------------------- */
+
+/* The body is all here and decoded: it has a length whatever its transfer coding was (RFC 9112 6.1, RFC 3875 4.1.2).
+ * Django and others read only as much as CONTENT_LENGTH says. */
+static int unchunk(struct vel_wsgi *w, PyObject *environ, uint64_t size) {
+    char text[20];
+    PyObject *key = w->state->environ_keys[VEL_FIELD_TRANSFER_ENCODING];
+    if (set_text(environ, w->state->CONTENT_LENGTH, vel_slice(text, vel_num_format(text, size))) < 0)
+        return -1;
+    return PyDict_DelItem(environ, key);
+}
+
+static int add_body(struct vel_wsgi *w, PyObject *environ, struct vel_exchange *x) {
+    bool chunked = x->head->framing.kind == VEL_BODY_CHUNKED;
+    uint64_t size = x->body.size;
+    if (size > 0) {
+        PyObject *input = vel_wsgi_input_new(w->state, &x->body);
+        int err = input != NULL ? PyDict_SetItem(environ, w->state->wsgi_input, input) : -1;
+        Py_XDECREF(input);
+        if (err < 0)
+            return -1;
+    }
+    return chunked ? unchunk(w, environ, size) : 0;
+}
+
+PyObject *vel_wsgi_environ(struct vel_wsgi *w, struct vel_exchange *x) {
+    const struct vel_wsgi_template *t = x->endpoint->app_data;
+    PyObject *environ = PyDict_Copy(x->head->nfields <= VEL_WSGI_FEW ? t->few : t->many);
+    if (environ == NULL)
+        return NULL;
+    if (add_fields(w, environ, x->head) < 0 || add_request_line(w, environ, x->head) < 0 ||
+        add_peer(w, environ, x->peer) < 0 || add_body(w, environ, x) < 0) {
+        Py_DECREF(environ);
+        return NULL;
+    }
+    return environ;
+}

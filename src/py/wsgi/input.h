@@ -1,0 +1,9 @@
+/* wsgi.input over a body that has been received. */
+#pragma once
+
+#include "py/state.h"
+
+#include "server/body.h"
+
+/* Takes the body over: *body is empty afterwards. NULL with an exception; the body is then still the caller's. */
+PyObject *vel_wsgi_input_new(struct vel_state *state, struct vel_body *body);

@@ -1,0 +1,138 @@
+/* Blocks on their way out. */
+#include "py/wsgi/write.h"
+
+#include "py/types.h"
+
+#include <structmember.h>
+
+struct write {
+    PyObject_HEAD vectorcallfunc vectorcall;
+    struct vel_wsgi *wsgi;            // borrowed: used only while start->exchange says the request runs
+    struct vel_start_response *start; /* owned */
+};
+
+static void release_bytes(void *owner) {
+    Py_DECREF((PyObject *)owner); /* the loop holds the GIL whenever it sends */
+}
+
+/* Past the announced length nothing goes out: a client must not take the front of a broken body for the whole. */
+static int too_long(const struct vel_exchange *x, const struct vel_reply_head *head, Py_ssize_t size) {
+    if (head->length < 0 || x->sent + (uint64_t)size <= (uint64_t)head->length)
+        return 0;
+    if (x->head->method == VEL_METHOD_HEAD || head->status == 204 || head->status == 304)
+        return 0; /* its length says nothing of what is sent here */
+    PyErr_Format(PyExc_ValueError, "the body is longer than its Content-Length of %lld", (long long)head->length);
+    return -1;
+}
+
+int vel_wsgi_send_block(struct vel_start_response *start, PyObject *block, int64_t length) {
+    struct vel_exchange *x = start->exchange;
+    if (!PyBytes_Check(block)) {
+        PyErr_Format(PyExc_TypeError, "a block of the body must be bytes, not %.100s", Py_TYPE(block)->tp_name);
+        return -1;
+    }
+    Py_ssize_t size = PyBytes_GET_SIZE(block);
+    if (size == 0)
+        return 0;
+    if (too_long(x, &start->head, size) < 0)
+        return -1;
+    if (x->status == 0 && vel_start_response_send(start, length) < 0)
+        return -1;
+    struct vel_loan loan = {.release = release_bytes, .owner = Py_NewRef(block)};
+    if (vel_exchange_data(x, vel_slice(PyBytes_AS_STRING(block), (size_t)size), &loan) == VEL_ENOMEM) {
+        Py_DECREF(block);
+        PyErr_NoMemory();
+        return -1;
+    }
+    return 0;
+}
+
+/* write() may not return before the block is with the kernel (PEP 3333): it blocks, at most the write timeout. */
+static int push_out(struct vel_wsgi *w, struct vel_exchange *x) {
+    struct vel_conn *c = x->conn;
+    uint32_t ms = c->worker->config.write_ms;
+    (void)w;
+    for (;;) {
+        int err = vel_exchange_flush(x);
+        if (err == VEL_OK)
+            return 0;
+        if (err == VEL_EAGAIN) {
+            Py_BEGIN_ALLOW_THREADS err = vel_exchange_wait(x, ms > 0 ? (int)ms : -1);
+            Py_END_ALLOW_THREADS
+        }
+        if (err != VEL_OK) {
+            PyErr_SetString(err == VEL_EAGAIN ? PyExc_TimeoutError : PyExc_ConnectionResetError,
+                            "the client takes no more of the reply");
+            return -1;
+        }
+    }
+}
+
+static PyObject *call(PyObject *o, PyObject *const *args, size_t nargsf, PyObject *names) {
+    struct write *self = (struct write *)o;
+    Py_ssize_t n = PyVectorcall_NARGS(nargsf);
+    if (n != 1 || (names != NULL && PyTuple_GET_SIZE(names) > 0))
+        return PyErr_Format(PyExc_TypeError, "write() takes one argument (%zd given)", n);
+    struct vel_exchange *x = self->start->exchange;
+    if (x == NULL) {
+        PyErr_SetString(PyExc_RuntimeError, "write() called after the request has ended");
+        return NULL;
+    }
+    if (vel_wsgi_send_block(self->start, args[0], -1) < 0 || push_out(self->wsgi, x) < 0)
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+PyObject *vel_wsgi_write_new(struct vel_wsgi *w, struct vel_start_response *start) {
+    struct write *self = (struct write *)w->spare_write;
+    w->spare_write = NULL;
+    if (self == NULL) {
+        self = (struct write *)w->state->write_type->tp_alloc(w->state->write_type, 0);
+        if (self == NULL)
+            return NULL;
+        self->vectorcall = call;
+    }
+    self->wsgi = w;
+    self->start = (struct vel_start_response *)Py_NewRef(start);
+    return (PyObject *)self;
+}
+
+/* Nearly every application drops write() at once: the object goes back for the next request instead of to the heap.
+ * While start->exchange is set the worker is alive, and with it the place for the spare one. */
+static void dealloc(PyObject *o) {
+    struct write *self = (struct write *)o;
+    PyTypeObject *type = Py_TYPE(o);
+    struct vel_start_response *start = self->start;
+    struct vel_wsgi *w = start != NULL && start->exchange != NULL ? self->wsgi : NULL;
+    self->start = NULL;
+    if (w != NULL && w->spare_write == NULL) {
+        Py_SET_REFCNT(o, 1);
+        w->spare_write = o;
+        Py_DECREF(start);
+        return;
+    }
+    Py_XDECREF(start);
+    type->tp_free(o);
+    Py_DECREF(type);
+}
+
+static PyMemberDef members[] = {
+    {"__vectorcalloffset__", T_PYSSIZET, offsetof(struct write, vectorcall), READONLY, NULL},
+    {NULL, 0, 0, 0, NULL},
+};
+
+static PyType_Slot slots[] = {
+    {Py_tp_doc, "write(block)\n--\n\nSends a block of the body before it returns (PEP 3333)."},
+    {Py_tp_dealloc, dealloc},
+    {Py_tp_call, PyVectorcall_Call},
+    {Py_tp_members, members},
+    {0, NULL},
+};
+
+PyType_Spec vel_write_type_spec = {
+    .name = "velocem._core.Write",
+    .basicsize = sizeof(struct write),
+    .flags =
+        Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_HAVE_VECTORCALL,
+    .slots = slots,
+};

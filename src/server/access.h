@@ -1,0 +1,33 @@
+/* The access log: a line for each exchange, gathered and written behind the replies. */
+#pragma once
+
+#include "base/buf.h"
+#include "server/app.h"
+
+enum vel_access_format { VEL_ACCESS_COMMON, VEL_ACCESS_COMBINED, VEL_ACCESS_JSON };
+
+struct vel_access {
+    int fd; /* -1: no log; stays the caller's */
+    enum vel_access_format format;
+    struct vel_buf lines;
+    uint64_t dropped; /* lines lost because the reader of the log was slow or the disk full */
+};
+
+/* What one line tells. */
+struct vel_access_entry {
+    const union vel_addr *peer;
+    const struct vel_head *head; /* NULL when the request had none that could be read */
+    unsigned status;
+    uint64_t bytes; /* of the reply body */
+    uint64_t us;    /* from the head's arrival to the end of the reply */
+    int64_t wall;   /* seconds since 1970 */
+};
+
+/* Adds a line; drops it when memory is short. Bytes outside printable ASCII, quotes and backslashes are escaped, so
+ * that no request can write a line of its own. */
+void vel_access_add(struct vel_access *log, const struct vel_access_entry *entry);
+
+/* Writes what the reader takes without blocking; lines that come while more than 1 MiB waits are dropped. */
+void vel_access_flush(struct vel_access *log);
+
+void vel_access_free(struct vel_access *log);

@@ -1,0 +1,143 @@
+/* The seam between server and applications: exchanges, whatever protocol carries them. */
+#pragma once
+
+#include "base/arena.h"
+#include "base/list.h"
+#include "http/message.h"
+#include "http/reply.h"
+#include "net/addr.h"
+#include "net/sendq.h"
+#include "server/body.h"
+
+struct vel_app;
+struct vel_conn;
+struct vel_exchange;
+
+/* The address a request came in at, and what the application keeps for it. */
+struct vel_endpoint {
+    struct vel_slice name; /* as configured: "127.0.0.1", "example.org" */
+    struct vel_slice port; /* decimal */
+    void *app_data;        /* the application's own, made and freed by it */
+};
+
+/* One request with its reply. The server makes and frees it. The application may use it from on_request until it has
+ * called vel_exchange_end or vel_exchange_abort, or on_abort was called; not one call longer. */
+struct vel_exchange {
+    const struct vel_proto *proto;
+    struct vel_conn *conn;
+    struct vel_app *app;
+    const struct vel_endpoint *endpoint;
+    const union vel_addr *peer;
+    struct vel_head *head;  /* NULL only while the server itself refuses what was no request. Good during on_request;
+                               after it the server has moved it to the arena: read it anew */
+    struct vel_body body;   /* whole_body only; the application may take it over (copy it out, set place EMPTY) */
+    void *app_data;         /* the application's own */
+    struct vel_arena arena; /* freed with the exchange */
+    struct vel_list turn;   /* in the worker's list of exchanges that asked for a turn */
+    uint64_t began_us;      /* for the access log; 0 when there is none */
+    uint64_t sent;          /* body bytes handed to the connection */
+    unsigned status;        /* of the reply head; 0 before it */
+    bool given;             /* the application has seen it: on_request was called */
+    bool kept;              /* head and body are in its own memory */
+    bool received;          /* the request is complete */
+    bool ended;             /* the application has ended the reply, or aborted it */
+    bool failed;            /* the reply was aborted: it must not look whole to the client */
+};
+
+struct vel_app_ops {
+    /* True: on_request comes when the request is complete, its body collected in x->body, and on_data and on_end never
+     * come. False: on_request comes with the head. */
+    bool whole_body;
+
+    /* A request. Answers now, or later from on_turn. */
+    void (*on_request)(struct vel_exchange *x);
+
+    /* A run of the body, good during the call. */
+    void (*on_data)(struct vel_exchange *x, struct vel_slice data);
+
+    /* The request is complete. */
+    void (*on_end)(struct vel_exchange *x);
+
+    /* What was asked for by vel_exchange_await_credit or vel_exchange_yield. */
+    void (*on_turn)(struct vel_exchange *x);
+
+    /* The client has gone, was too slow, or broke the protocol; or the worker is killed. Nothing sent now would arrive.
+     * Only after on_request, and never after end or abort. The application drops what it holds. */
+    void (*on_abort)(struct vel_exchange *x);
+};
+
+struct vel_app {
+    const struct vel_app_ops *ops;
+};
+
+/* What a protocol does for its exchanges. The functions below call these; nobody else does. */
+struct vel_proto {
+    int (*head)(struct vel_exchange *x, const struct vel_reply_head *head);
+    int (*inform)(struct vel_exchange *x, const struct vel_reply_head *head);
+    int (*data)(struct vel_exchange *x, struct vel_slice data, const struct vel_loan *loan);
+    int (*file)(struct vel_exchange *x, int file, int64_t offset, uint64_t len, struct vel_loan loan);
+    int (*end)(struct vel_exchange *x);
+    void (*abort)(struct vel_exchange *x);
+    int (*flush)(struct vel_exchange *x);
+    int (*wait)(struct vel_exchange *x, int ms);
+    void (*await_credit)(struct vel_exchange *x);
+    void (*yield)(struct vel_exchange *x);
+};
+
+/* The final head. Once. VEL_OK, VEL_ESTATE (a second one), VEL_ENOMEM. Copied: nothing of it is kept. */
+static inline int vel_exchange_head(struct vel_exchange *x, const struct vel_reply_head *head) {
+    return x->proto->head(x, head);
+}
+
+/* An informational head (1xx but 101) before the final one; left out for HTTP/1.0. */
+static inline int vel_exchange_inform(struct vel_exchange *x, const struct vel_reply_head *head) {
+    return x->proto->inform(x, head);
+}
+
+/* Body bytes. With a loan they are not copied when they are many, and loan->release is called once, during the call or
+ * later, whatever is returned but VEL_ENOMEM. Without one (NULL) they are copied. Bytes that a reply may not have
+ * (HEAD, 204, 304) vanish. VEL_OK; VEL_ELIMIT: more than the announced length, what fits was taken; VEL_ESTATE: no head
+ * yet; VEL_ENOMEM. */
+static inline int vel_exchange_data(struct vel_exchange *x, struct vel_slice data, const struct vel_loan *loan) {
+    return x->proto->data(x, data, loan);
+}
+
+/* The same from a regular file, by sendfile(2) where the stream can. loan keeps the descriptor open. */
+static inline int vel_exchange_file(struct vel_exchange *x, int file, int64_t offset, uint64_t len,
+                                    struct vel_loan loan) {
+    return x->proto->file(x, file, offset, len, loan);
+}
+
+/* The reply is complete; x is the server's again. VEL_ELIMIT: the body was shorter than announced, and the connection
+ * is cut so that the client can tell. */
+static inline int vel_exchange_end(struct vel_exchange *x) {
+    return x->proto->end(x);
+}
+
+/* The reply cannot be completed; x is the server's again. Without a head so far the client gets a 500, else the
+ * connection is cut. */
+static inline void vel_exchange_abort(struct vel_exchange *x) {
+    x->proto->abort(x);
+}
+
+/* Gives what was sent so far to the kernel. VEL_OK: it took all; VEL_EAGAIN: some waits; VEL_ERESET: the client has
+ * gone. May call releases of loans. */
+static inline int vel_exchange_flush(struct vel_exchange *x) {
+    return x->proto->flush(x);
+}
+
+/* Blocks until the kernel may take more. VEL_OK, VEL_EAGAIN after ms, VEL_ERESET. Calls no release: a lock held for
+ * those may be given back meanwhile. */
+static inline int vel_exchange_wait(struct vel_exchange *x, int ms) {
+    return x->proto->wait(x, ms);
+}
+
+/* on_turn is called when everything sent so far is with the kernel. */
+static inline void vel_exchange_await_credit(struct vel_exchange *x) {
+    x->proto->await_credit(x);
+}
+
+/* on_turn is called in the loop's next turn, after others have had theirs. */
+static inline void vel_exchange_yield(struct vel_exchange *x) {
+    x->proto->yield(x);
+}

@@ -1,0 +1,258 @@
+/* The life of a connection: opened, served whenever the kernel says so, closed in one place (settle). */
+#include "server/conn.h"
+
+#include "base/mem.h"
+#include "server/exchange.h"
+#include "server/output.h"
+#include "server/proto_h1.h"
+#include "server/worker.h"
+
+#include <unistd.h>
+
+/* Behind bytes that wait, one read takes this much. */
+#define READ_BEHIND 16384
+
+/* A peer whose answer is out may go on sending this much before it is cut off. */
+#define LINGER_MAX (16u << 20)
+
+void vel_conn_doom(struct vel_conn *c, enum vel_fate fate) {
+    if (c->fate < fate)
+        c->fate = (uint8_t)fate;
+}
+
+/* Nothing may call the connection any more: detached first, then its exchange hears of it, then it is freed. */
+static void destroy(struct vel_conn *c) {
+    struct vel_worker *w = c->worker;
+    struct vel_exchange *x = c->exchange;
+    vel_loop_unwatch(&w->loop, &c->watch);
+    vel_timer_stop(&c->timer);
+    vel_list_remove(&c->node);
+    c->fate = VEL_FATE_CUT;
+    c->exchange = NULL;
+    w->out_len = 0;
+    w->stats.open--;
+    if (x != NULL) {
+        vel_exchange_drop(x);
+        vel_exchange_close(x);
+    }
+    if (c->reset)
+        vel_sock_reset_on_close(c->stream.fd);
+    close(c->stream.fd);
+    vel_sendq_drop(&c->owed);
+    vel_buf_free(&c->in);
+    vel_free(c->partial);
+    vel_free(c);
+}
+
+/* Closing with unread input makes the kernel send a reset, and the peer may lose the answer to it: so the peer is told
+ * the end and read out first (RFC 9112 9.6). */
+static void linger(struct vel_conn *c) {
+    vel_sock_shutdown(c->stream.fd);
+    c->lingering = true;
+    c->body_bytes = 0;
+    vel_buf_free(&c->in);
+}
+
+static enum vel_timeout clock_of(const struct vel_conn *c) {
+    if (c->lingering)
+        return VEL_TIMEOUT_LINGER;
+    if (c->owed != NULL)
+        return VEL_TIMEOUT_WRITE;
+    if (c->exchange != NULL)
+        return c->exchange->received ? VEL_TIMEOUT_NONE : VEL_TIMEOUT_BODY;
+    return c->served && c->in.len == 0 ? VEL_TIMEOUT_KEEP_ALIVE : VEL_TIMEOUT_HEADER;
+}
+
+/* Input is left in the kernel while a complete request has no answer yet: that is the back-pressure on pipelining. */
+static unsigned wanted_io(const struct vel_conn *c) {
+    bool waits = c->exchange != NULL && c->exchange->received;
+    return (c->eof || (waits && !c->lingering) ? 0 : VEL_READ) | (c->owed != NULL ? VEL_WRITE : 0);
+}
+
+/* The only place where a dispatch ends: sends, then closes, or sets what is waited for and for how long. */
+static void settle(struct vel_conn *c) {
+    struct vel_worker *w = c->worker;
+    if (c->fate != VEL_FATE_CUT && (w->out_len > 0 || c->owed != NULL))
+        vel_output_flush(c);
+    w->out_len = 0;
+    if (c->fate == VEL_FATE_FLUSH && c->owed == NULL && !c->lingering) {
+        if (!c->unread || c->eof)
+            c->fate = VEL_FATE_CUT;
+        else
+            linger(c);
+    }
+    if (c->fate == VEL_FATE_CUT || vel_loop_watch(&w->loop, &c->watch, wanted_io(c)) != VEL_OK) {
+        destroy(c);
+        return;
+    }
+    vel_timeouts_set(&w->timeouts, &c->timer, clock_of(c), c->progress, w->loop.now);
+    c->progress = false;
+}
+
+/* Serves what waits in the connection's own buffer. */
+static void serve_kept(struct vel_conn *c) {
+    size_t used = vel_proto_h1_input(c, c->in.data, c->in.len);
+    vel_buf_consume(&c->in, used);
+    if (c->in.len == 0)
+        vel_buf_free(&c->in);
+}
+
+/* Serves the shared read buffer; what is left of it moves to the connection's own. */
+static void serve_shared(struct vel_conn *c, size_t len) {
+    const char *in = c->worker->in;
+    size_t used = vel_proto_h1_input(c, in, len);
+    if (used < len && c->fate == VEL_FATE_OPEN && vel_buf_append(&c->in, in + used, len - used) != VEL_OK)
+        vel_conn_doom(c, VEL_FATE_CUT);
+}
+
+static void read_failed(struct vel_conn *c, ssize_t err) {
+    if (err == VEL_EAGAIN)
+        return;
+    c->eof = true;
+    if (err == VEL_EOF)
+        vel_proto_h1_eof(c);
+    else
+        vel_conn_doom(c, VEL_FATE_CUT);
+}
+
+static void read_behind(struct vel_conn *c) {
+    char *at = vel_buf_reserve(&c->in, READ_BEHIND);
+    if (at == NULL) {
+        vel_conn_doom(c, VEL_FATE_CUT);
+        return;
+    }
+    ssize_t n = c->stream.ops->read(&c->stream, at, READ_BEHIND);
+    if (n <= 0) {
+        read_failed(c, n);
+        return;
+    }
+    c->in.len += (size_t)n;
+    serve_kept(c);
+}
+
+static void read_shared(struct vel_conn *c) {
+    ssize_t n = c->stream.ops->read(&c->stream, c->worker->in, VEL_READ_MAX);
+    c->unread = n == VEL_READ_MAX;
+    if (n > 0)
+        serve_shared(c, (size_t)n);
+    else
+        read_failed(c, n);
+}
+
+static void read_away(struct vel_conn *c) {
+    ssize_t n = c->stream.ops->read(&c->stream, c->worker->in, VEL_READ_MAX);
+    if (n == VEL_EAGAIN)
+        return;
+    c->body_bytes += n > 0 ? (size_t)n : 0;
+    if (n < 0 || c->body_bytes > LINGER_MAX)
+        vel_conn_doom(c, VEL_FATE_CUT);
+}
+
+static void receive(struct vel_conn *c) {
+    if (c->lingering)
+        read_away(c);
+    else if (c->in.len > 0)
+        read_behind(c);
+    else
+        read_shared(c);
+}
+
+/* After the application had a turn: the next request may be waiting, or the peer may have said it is the last. */
+static void go_on(struct vel_conn *c) {
+    while (c->fate == VEL_FATE_OPEN && vel_proto_h1_next(c)) {
+        if (c->in.len == 0) {
+            if (c->eof)
+                vel_conn_doom(c, VEL_FATE_FLUSH);
+            return;
+        }
+        size_t before = c->in.len;
+        serve_kept(c);
+        if (c->in.len == before)
+            return;
+    }
+}
+
+static void give_turn(struct vel_conn *c) {
+    struct vel_exchange *x = c->exchange;
+    c->awaits_credit = false;
+    x->app->ops->on_turn(x);
+    go_on(c);
+}
+
+void vel_conn_turn(struct vel_conn *c) {
+    give_turn(c);
+    settle(c);
+}
+
+static void on_io(struct vel_watch *watch, unsigned io) {
+    struct vel_conn *c = VEL_CONTAINER(watch, struct vel_conn, watch);
+    if (io & VEL_ERROR)
+        vel_conn_doom(c, VEL_FATE_CUT);
+    if ((io & VEL_WRITE) && c->fate != VEL_FATE_CUT && vel_output_flush(c) == VEL_OK && c->awaits_credit)
+        give_turn(c);
+    if ((io & (VEL_READ | VEL_HUP)) && !c->eof && (c->fate == VEL_FATE_OPEN || c->lingering))
+        receive(c);
+    settle(c);
+}
+
+static struct vel_conn *make(struct vel_worker *w, int fd, const union vel_addr *peer,
+                             const struct vel_endpoint *endpoint) {
+    struct vel_conn *c = vel_alloc_zero(sizeof(*c));
+    if (c == NULL)
+        return NULL;
+    c->watch = (struct vel_watch){.fn = on_io, .fd = fd};
+    c->worker = w;
+    c->endpoint = endpoint;
+    c->stream = (struct vel_stream){.ops = &vel_stream_plain, .fd = fd};
+    c->peer = *peer;
+    vel_timer_init(&c->timer);
+    vel_h1_conn_init(&c->h1, w->scan, &w->config.limits);
+    vel_list_append(&w->conns, &c->node);
+    w->stats.open++;
+    w->stats.accepted++;
+    return c;
+}
+
+void vel_conn_open(struct vel_worker *w, int fd, const union vel_addr *peer, const struct vel_endpoint *endpoint) {
+    struct vel_conn *c = make(w, fd, peer, endpoint);
+    if (c == NULL) {
+        close(fd);
+        return;
+    }
+    /* Its first request is mostly here already; a connection for one request is then never registered with the kernel:
+     * two system calls less. */
+    receive(c);
+    settle(c);
+}
+
+void vel_conn_close(struct vel_conn *c) {
+    destroy(c);
+}
+
+void vel_conn_drain(struct vel_conn *c) {
+    if (c->exchange != NULL || c->fate != VEL_FATE_OPEN || c->in.len > 0)
+        return;
+    receive(c);
+    if (c->exchange == NULL && c->in.len == 0)
+        vel_conn_doom(c, VEL_FATE_FLUSH);
+    settle(c);
+}
+
+void vel_conn_timeout(struct vel_timer *t) {
+    struct vel_conn *c = VEL_CONTAINER(t, struct vel_conn, timer);
+    bool begun = c->in.len > 0 || c->exchange != NULL;
+    /* The timer has been stopped before this call, so what it was is read off the connection. */
+    switch (clock_of(c)) {
+    case VEL_TIMEOUT_HEADER:
+    case VEL_TIMEOUT_BODY:
+        if (begun)
+            vel_proto_h1_refuse(c, 408);
+        else
+            vel_conn_doom(c, VEL_FATE_CUT);
+        break;
+    default:
+        vel_conn_doom(c, VEL_FATE_CUT);
+        break;
+    }
+    settle(c);
+}

@@ -1,0 +1,61 @@
+/* A connection: a stream, a protocol on it, what it owes and what it waits for. */
+#pragma once
+
+#include "http1/conn.h"
+#include "net/loop.h"
+#include "net/sendq.h"
+#include "server/app.h"
+#include "server/timeout.h"
+
+struct vel_worker;
+
+/* What becomes of a connection once the present dispatch is over. Only ever rises. */
+enum vel_fate {
+    VEL_FATE_OPEN,
+    VEL_FATE_FLUSH, /* everything owed is sent, then it is closed */
+    VEL_FATE_CUT,   /* closed now; nothing more would arrive */
+};
+
+/* Small, since ten thousand of them may be idle: what only a busy one needs is behind pointers. */
+struct vel_conn {
+    struct vel_watch watch;
+    struct vel_timer timer;
+    struct vel_list node; /* in the worker's list of connections */
+    struct vel_worker *worker;
+    const struct vel_endpoint *endpoint;
+    struct vel_stream stream;
+    struct vel_exchange *exchange; /* the present one; NULL between requests */
+    struct vel_sendq *owed;        /* what the kernel did not take yet; NULL: nothing */
+    struct vel_head *partial;      /* owned: of a head that has not all arrived; NULL otherwise */
+    struct vel_buf in;             /* bytes received and not spent */
+    uint64_t body_from;            /* when the body began, in ms, for its rate */
+    uint64_t body_bytes;
+    struct vel_h1_conn h1;
+    union vel_addr peer;
+    uint8_t fate;       /* enum vel_fate */
+    bool eof;           /* the peer has ended its side */
+    bool reset;         /* close by RST, since a FIN would make the reply look whole */
+    bool lingering;     /* only reading away what still comes */
+    bool awaits_credit; /* the exchange wants to know when nothing is owed */
+    bool progress;      /* something moved in this dispatch: the clock starts anew */
+    bool served;        /* a request has been answered here: waiting is keep-alive from now on */
+    bool unread;        /* the kernel may hold input that nobody will read */
+};
+
+/* Takes over fd, which is non-blocking; serves what already came. Closes fd when memory is short. */
+void vel_conn_open(struct vel_worker *w, int fd, const union vel_addr *peer, const struct vel_endpoint *endpoint);
+
+/* Closes now: an exchange that runs is aborted. The connection is gone after it. Not from within a dispatch. */
+void vel_conn_close(struct vel_conn *c);
+
+/* The worker stops: an idle connection is closed, but for a request that is already here. */
+void vel_conn_drain(struct vel_conn *c);
+
+/* Gives the exchange the turn it asked for. */
+void vel_conn_turn(struct vel_conn *c);
+
+/* The clock of the connection has run out. */
+void vel_conn_timeout(struct vel_timer *t);
+
+/* Raises the fate. */
+void vel_conn_doom(struct vel_conn *c, enum vel_fate fate);

@@ -1,0 +1,82 @@
+/* Exchanges from the server's side. */
+#include "server/exchange.h"
+
+#include "base/clock.h"
+#include "server/worker.h"
+
+#include <stddef.h>
+
+/* What nginx logs when the client went before any answer. */
+#define STATUS_CLIENT_GONE 499
+
+struct vel_exchange *vel_exchange_open(struct vel_conn *c, struct vel_head *head, const struct vel_proto *proto) {
+    struct vel_exchange *x = vel_worker_exchange(c->worker);
+    if (x == NULL)
+        return NULL;
+    x->proto = proto;
+    x->conn = c;
+    x->app = c->worker->app;
+    x->endpoint = c->endpoint;
+    x->peer = &c->peer;
+    x->head = head;
+    if (c->worker->access.fd >= 0)
+        x->began_us = vel_clock_us();
+    vel_list_init(&x->turn);
+    return x;
+}
+
+static struct vel_head *copy_head(struct vel_arena *arena, const struct vel_head *head) {
+    size_t size = offsetof(struct vel_head, fields) + head->nfields * sizeof(head->fields[0]);
+    struct vel_head *copy = vel_arena_alloc(arena, size);
+    struct vel_slice bytes = vel_arena_copy(arena, head->bytes);
+    if (copy == NULL || bytes.at == NULL)
+        return NULL;
+    memcpy(copy, head, size);
+    vel_head_rebase(copy, bytes.at);
+    return copy;
+}
+
+int vel_exchange_keep(struct vel_exchange *x) {
+    if (x->kept)
+        return VEL_OK;
+    if (x->head != NULL) {
+        struct vel_head *head = copy_head(&x->arena, x->head);
+        if (head == NULL)
+            return VEL_ENOMEM;
+        x->head = head;
+    }
+    x->kept = true;
+    return vel_body_own(&x->body);
+}
+
+void vel_exchange_drop(struct vel_exchange *x) {
+    if (x->ended)
+        return;
+    x->ended = x->failed = true;
+    if (x->given)
+        x->app->ops->on_abort(x);
+}
+
+static void log_access(struct vel_exchange *x) {
+    struct vel_worker *w = x->conn->worker;
+    struct vel_access_entry entry = {
+        .peer = x->peer,
+        .head = x->head,
+        .status = x->status != 0 ? x->status : STATUS_CLIENT_GONE,
+        .bytes = x->sent,
+        .us = vel_clock_us() - x->began_us,
+        .wall = vel_clock_wall(),
+    };
+    vel_access_add(&w->access, &entry);
+}
+
+void vel_exchange_close(struct vel_exchange *x) {
+    if (x->began_us != 0)
+        log_access(x);
+    if (x->failed)
+        x->conn->worker->stats.aborted++;
+    vel_list_remove(&x->turn);
+    vel_body_free(&x->body);
+    vel_arena_free(&x->arena);
+    vel_worker_exchange_free(x->conn->worker, x);
+}

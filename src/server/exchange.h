@@ -1,0 +1,18 @@
+/* The life of an exchange inside the server: made, kept past its dispatch, ended. */
+#pragma once
+
+#include "server/app.h"
+
+struct vel_worker;
+
+/* A new exchange on c, with head (or NULL for the server's own replies). NULL when memory is short. */
+struct vel_exchange *vel_exchange_open(struct vel_conn *c, struct vel_head *head, const struct vel_proto *proto);
+
+/* Moves head and body into the exchange's own memory. VEL_OK or VEL_ENOMEM. Twice does no harm. */
+int vel_exchange_keep(struct vel_exchange *x);
+
+/* Tells the application, if it has seen the exchange and not ended it, that it is over. */
+void vel_exchange_drop(struct vel_exchange *x);
+
+/* Logs it and frees it. */
+void vel_exchange_close(struct vel_exchange *x);

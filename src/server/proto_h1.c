@@ -1,0 +1,188 @@
+/* HTTP/1 exchanges: events in, reply bytes out. */
+#include "server/proto_h1.h"
+
+#include "base/mem.h"
+#include "server/exchange.h"
+#include "server/output.h"
+#include "server/reply.h"
+#include "server/worker.h"
+
+#include <stddef.h>
+
+/* --- replies --------------------------------------------------------------------------------------------------- */
+
+/* A head beyond the stage: rare enough for an allocation of its own. */
+static int render_large(struct vel_conn *c, const struct vel_h1_rendering *r, size_t room) {
+    char *at = vel_alloc(room);
+    if (at == NULL)
+        return VEL_ENOMEM;
+    int err = vel_output_copy(c, vel_slice(at, vel_h1_render_head(r, at)));
+    vel_free(at);
+    return err;
+}
+
+static int reply_head(struct vel_exchange *x, const struct vel_reply_head *head) {
+    struct vel_conn *c = x->conn;
+    struct vel_worker *w = c->worker;
+    struct vel_h1_rendering r;
+    if (x->status != 0)
+        return VEL_ESTATE;
+    vel_h1_conn_reply(&c->h1, head, w->state != VEL_WORKER_SERVING, &r);
+    r.date_line = vel_worker_date(w);
+    r.server_line = w->server;
+    x->status = head->status;
+    size_t room = vel_h1_head_room(&r);
+    if (room > VEL_STAGE_MAX)
+        return render_large(c, &r, room);
+    char *at = vel_output_stage(c, room);
+    if (at == NULL)
+        return VEL_ENOMEM;
+    vel_output_staged(c, vel_h1_render_head(&r, at));
+    return VEL_OK;
+}
+
+static int reply_inform(struct vel_exchange *x, const struct vel_reply_head *head) {
+    struct vel_conn *c = x->conn;
+    if (x->status != 0)
+        return VEL_ESTATE;
+    if (c->h1.minor0)
+        return VEL_OK;
+    char *at = vel_output_stage(c, vel_h1_inform_room(head));
+    if (at == NULL)
+        return VEL_ENOMEM;
+    vel_output_staged(c, vel_h1_render_inform(head, at));
+    return vel_output_flush(c) == VEL_ENOMEM ? VEL_ENOMEM : VEL_OK;
+}
+
+static int open_chunk(struct vel_conn *c, uint64_t len) {
+    char *at = vel_output_stage(c, 18);
+    if (at == NULL)
+        return VEL_ENOMEM;
+    vel_output_staged(c, vel_h1_render_chunk_head(at, (size_t)len));
+    return VEL_OK;
+}
+
+/* Takes over the loan, unless it returns VEL_ENOMEM. */
+static int put(struct vel_conn *c, struct vel_slice data, const struct vel_loan *loan) {
+    if (loan != NULL && data.len > VEL_COPY_MAX)
+        return vel_output_lend(c, data, *loan);
+    int err = vel_output_copy(c, data);
+    if (err == VEL_OK && loan != NULL && loan->release != NULL)
+        loan->release(loan->owner);
+    return err;
+}
+
+static int put_chunk(struct vel_conn *c, struct vel_slice data, const struct vel_loan *loan) {
+    int err = open_chunk(c, data.len);
+    if (err == VEL_OK)
+        err = put(c, data, loan);
+    if (err != VEL_OK)
+        return err;
+    if (vel_output_copy(c, VEL_SLICE(VEL_H1_CHUNK_TAIL)) != VEL_OK)
+        vel_conn_doom(c, VEL_FATE_CUT);
+    return VEL_OK;
+}
+
+static int reply_data(struct vel_exchange *x, struct vel_slice data, const struct vel_loan *loan) {
+    struct vel_conn *c = x->conn;
+    enum vel_h1_wrap wrap = VEL_H1_PLAIN;
+    uint64_t len = data.len;
+    int verdict = x->status != 0 ? vel_h1_conn_data(&c->h1, &len, &wrap) : VEL_ESTATE;
+    if (verdict == VEL_ESTATE)
+        len = 0;
+    data.len = (size_t)len;
+    x->sent += len;
+    int err = wrap == VEL_H1_CHUNK && len > 0 ? put_chunk(c, data, loan) : put(c, data, loan);
+    if (err != VEL_OK)
+        vel_conn_doom(c, VEL_FATE_CUT);
+    return err != VEL_OK ? err : verdict;
+}
+
+static int put_file(struct vel_conn *c, enum vel_h1_wrap wrap, int file, int64_t offset, uint64_t len,
+                    struct vel_loan loan) {
+    int err = wrap == VEL_H1_CHUNK ? open_chunk(c, len) : VEL_OK;
+    if (err == VEL_OK)
+        err = vel_output_file(c, file, offset, len, loan);
+    if (err == VEL_OK && wrap == VEL_H1_CHUNK && vel_output_copy(c, VEL_SLICE(VEL_H1_CHUNK_TAIL)) != VEL_OK)
+        vel_conn_doom(c, VEL_FATE_CUT);
+    return err;
+}
+
+static int reply_file(struct vel_exchange *x, int file, int64_t offset, uint64_t len, struct vel_loan loan) {
+    struct vel_conn *c = x->conn;
+    enum vel_h1_wrap wrap = VEL_H1_PLAIN;
+    int verdict = x->status != 0 ? vel_h1_conn_data(&c->h1, &len, &wrap) : VEL_ESTATE;
+    if (verdict == VEL_ESTATE || len == 0) {
+        loan.release(loan.owner);
+        return verdict;
+    }
+    x->sent += len;
+    int err = put_file(c, wrap, file, offset, len, loan);
+    if (err != VEL_OK)
+        vel_conn_doom(c, VEL_FATE_CUT);
+    return err != VEL_OK ? err : verdict;
+}
+
+/* A length can be missed and a last chunk can be missing: the client sees that. A body that ends with the connection
+ * looks whole after a FIN, so that one gets a reset. */
+static void cut(struct vel_exchange *x) {
+    struct vel_conn *c = x->conn;
+    x->failed = true;
+    c->reset = c->h1.ending == VEL_H1_END_CLOSE;
+    vel_h1_conn_close(&c->h1);
+    vel_conn_doom(c, c->reset ? VEL_FATE_CUT : VEL_FATE_FLUSH);
+}
+
+static int reply_end(struct vel_exchange *x) {
+    struct vel_conn *c = x->conn;
+    struct vel_slice tail = {0};
+    int err = vel_h1_conn_end(&c->h1, &tail);
+    x->ended = true;
+    if (err == VEL_OK && tail.len > 0)
+        err = vel_output_copy(c, tail);
+    if (err != VEL_OK)
+        cut(x);
+    return err;
+}
+
+static void reply_abort(struct vel_exchange *x) {
+    if (x->status == 0 && vel_reply_status(x, 500) == VEL_OK) {
+        reply_end(x);
+        return;
+    }
+    x->ended = true;
+    cut(x);
+}
+
+static int reply_flush(struct vel_exchange *x) {
+    return x->conn->fate == VEL_FATE_CUT ? VEL_ERESET : vel_output_flush(x->conn);
+}
+
+static int reply_wait(struct vel_exchange *x, int ms) {
+    return vel_sock_wait_writable(x->conn->stream.fd, ms);
+}
+
+static void reply_yield(struct vel_exchange *x) {
+    vel_list_remove(&x->turn);
+    vel_list_append(&x->conn->worker->turns, &x->turn);
+}
+
+static void reply_await_credit(struct vel_exchange *x) {
+    if (x->conn->owed == NULL && x->conn->worker->out_len == 0)
+        reply_yield(x);
+    else
+        x->conn->awaits_credit = true;
+}
+
+const struct vel_proto vel_proto_h1 = {
+    .head = reply_head,
+    .inform = reply_inform,
+    .data = reply_data,
+    .file = reply_file,
+    .end = reply_end,
+    .abort = reply_abort,
+    .flush = reply_flush,
+    .wait = reply_wait,
+    .await_credit = reply_await_credit,
+    .yield = reply_yield,
+};

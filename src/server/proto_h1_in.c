@@ -1,0 +1,200 @@
+/* HTTP/1 requests: the events of the protocol, made into exchanges. */
+#include "server/proto_h1.h"
+
+#include "base/mem.h"
+#include "server/exchange.h"
+#include "server/output.h"
+#include "server/reply.h"
+#include "server/worker.h"
+
+#include <stddef.h>
+
+static void drop_partial(struct vel_conn *c) {
+    if (c->partial == NULL)
+        return;
+    vel_free(c->partial);
+    c->partial = NULL;
+}
+
+bool vel_proto_h1_next(struct vel_conn *c) {
+    struct vel_exchange *x = c->exchange;
+    if (x == NULL)
+        return c->fate == VEL_FATE_OPEN;
+    if (!x->ended || !x->received)
+        return false;
+    c->exchange = NULL;
+    vel_exchange_close(x);
+    drop_partial(c);
+    c->served = c->progress = true;
+    if (c->fate == VEL_FATE_OPEN && vel_h1_conn_finish(&c->h1))
+        return true;
+    vel_conn_doom(c, VEL_FATE_FLUSH);
+    return false;
+}
+
+/* The server answers in the application's place; the application, if it knows of the exchange, hears that it is over.
+ */
+static void answer(struct vel_conn *c, struct vel_exchange *x, unsigned status) {
+    bool begun = x->status != 0;
+    vel_exchange_drop(x);
+    x->failed = false;
+    if (begun || vel_reply_status(x, status) != VEL_OK || vel_exchange_end(x) != VEL_OK)
+        vel_conn_doom(c, begun ? VEL_FATE_FLUSH : VEL_FATE_CUT);
+}
+
+void vel_proto_h1_refuse(struct vel_conn *c, unsigned status) {
+    struct vel_exchange *x = c->exchange;
+    c->worker->stats.refused++;
+    vel_h1_conn_close(&c->h1);
+    c->unread = true;
+    if (x == NULL)
+        x = vel_exchange_open(c, NULL, &vel_proto_h1);
+    c->exchange = NULL;
+    if (x != NULL) {
+        answer(c, x, status);
+        vel_exchange_close(x);
+    }
+    drop_partial(c);
+    vel_conn_doom(c, x != NULL ? VEL_FATE_FLUSH : VEL_FATE_CUT);
+}
+
+/* Whatever was not finished in this dispatch outlives the read buffer. */
+static void keep(struct vel_conn *c) {
+    if (vel_exchange_keep(c->exchange) != VEL_OK) {
+        vel_proto_h1_refuse(c, 503);
+        return;
+    }
+    drop_partial(c);
+}
+
+static bool begin(struct vel_conn *c, struct vel_head *head) {
+    struct vel_exchange *x = vel_exchange_open(c, head, &vel_proto_h1);
+    if (x == NULL) {
+        vel_proto_h1_refuse(c, 503);
+        return false;
+    }
+    c->exchange = x;
+    c->worker->stats.requests++;
+    c->body_from = c->worker->loop.now;
+    c->body_bytes = 0;
+    if (!x->app->ops->whole_body) {
+        x->given = true;
+        x->app->ops->on_request(x);
+    }
+    return true;
+}
+
+/* A sender below the least rate is refused, however steadily it drips (slow POST). */
+static bool too_slow(const struct vel_conn *c) {
+    const struct vel_worker *w = c->worker;
+    uint64_t ms = w->loop.now - c->body_from;
+    return ms > VEL_RATE_GRACE_MS && c->body_bytes * 1000 / ms < w->config.body_rate;
+}
+
+static bool take_data(struct vel_conn *c, struct vel_slice data) {
+    struct vel_exchange *x = c->exchange;
+    c->progress = true;
+    c->body_bytes += data.len;
+    if (too_slow(c)) {
+        vel_proto_h1_refuse(c, 408);
+        return false;
+    }
+    if (x->ended)
+        return true; /* the reply did not want it: read away */
+    if (!x->app->ops->whole_body) {
+        x->app->ops->on_data(x, data);
+    } else if (vel_body_add(&x->body, data, c->worker->config.body_memory) != VEL_OK) {
+        vel_proto_h1_refuse(c, 503);
+        return false;
+    }
+    return true;
+}
+
+static bool complete(struct vel_conn *c) {
+    struct vel_exchange *x = c->exchange;
+    x->received = true;
+    if (x->app->ops->whole_body) {
+        x->given = true;
+        x->app->ops->on_request(x);
+    } else if (!x->ended) {
+        x->app->ops->on_end(x);
+    }
+    if (vel_proto_h1_next(c))
+        return true;
+    if (c->exchange != NULL && c->fate != VEL_FATE_CUT)
+        keep(c);
+    return false;
+}
+
+/* A head that has not all arrived: what was parsed of it must not be overwritten by another connection's. */
+static void save_partial(struct vel_conn *c) {
+    struct vel_worker *w = c->worker;
+    size_t used = offsetof(struct vel_head, fields) + w->head->nfields * sizeof(w->head->fields[0]);
+    c->partial = vel_alloc(offsetof(struct vel_head, fields) + w->config.limits.fields * sizeof(w->head->fields[0]));
+    if (c->partial == NULL)
+        vel_conn_doom(c, VEL_FATE_CUT);
+    else
+        memcpy(c->partial, w->head, used);
+}
+
+static void more(struct vel_conn *c, bool head_begun) {
+    if (c->exchange == NULL) {
+        if (head_begun && c->partial == NULL)
+            save_partial(c);
+        return;
+    }
+    if (c->h1.want_continue && !c->exchange->ended) {
+        c->h1.want_continue = false;
+        if (vel_output_copy(c, VEL_SLICE(VEL_H1_CONTINUE)) != VEL_OK)
+            vel_conn_doom(c, VEL_FATE_CUT);
+    }
+    keep(c);
+}
+
+size_t vel_proto_h1_input(struct vel_conn *c, const char *in, size_t len) {
+    size_t at = 0, used;
+    struct vel_slice data;
+    bool go_on = true;
+    while (go_on && c->fate == VEL_FATE_OPEN) {
+        struct vel_head *head = c->partial != NULL ? c->partial : c->worker->head;
+        enum vel_h1_event event = vel_h1_conn_next(&c->h1, in + at, len - at, &used, head, &data);
+        at += used;
+        switch (event) {
+        case VEL_H1_REQUEST:
+            go_on = begin(c, head);
+            break;
+        case VEL_H1_DATA:
+            go_on = take_data(c, data);
+            break;
+        case VEL_H1_END:
+            go_on = complete(c);
+            break;
+        case VEL_H1_MORE:
+            more(c, at < len);
+            return at;
+        case VEL_H1_REFUSED:
+            vel_proto_h1_refuse(c, c->h1.status);
+            return len;
+        case VEL_H1_WAIT:
+            return at;
+        case VEL_H1_CLOSED:
+            c->unread = true;
+            return len;
+        }
+    }
+    return at;
+}
+
+void vel_proto_h1_eof(struct vel_conn *c) {
+    struct vel_exchange *x = c->exchange;
+    bool whole = vel_h1_conn_eof(&c->h1);
+    if (x != NULL && x->received)
+        return; /* the answer is still wanted: half-close */
+    if (x != NULL) {
+        c->exchange = NULL;
+        vel_exchange_drop(x);
+        x->failed = true;
+        vel_exchange_close(x);
+    }
+    vel_conn_doom(c, whole ? VEL_FATE_FLUSH : VEL_FATE_CUT);
+}

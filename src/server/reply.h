@@ -1,0 +1,8 @@
+/* Replies the server gives on its own: refusals and failures. */
+#pragma once
+
+#include "server/app.h"
+
+/* A short plain text of the status, reflecting nothing of the request. VEL_OK or what the protocol said. The exchange
+ * is not ended. */
+int vel_reply_status(struct vel_exchange *x, unsigned status);

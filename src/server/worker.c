@@ -1,0 +1,259 @@
+/* The worker: made, run, drained, freed. */
+#include "server/worker.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "http/date.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+
+/* While log lines wait for a slow reader, the loop looks again after this long. */
+#define LOG_RETRY_MS 250
+
+/* --- exchanges and ready lines ----------------------------------------------------------------------------------- */
+
+struct vel_exchange *vel_worker_exchange(struct vel_worker *w) {
+    struct vel_exchange *x = w->spare;
+    if (x == NULL)
+        return vel_alloc_zero(sizeof(*x));
+    w->spare = NULL;
+    memset(x, 0, sizeof(*x));
+    return x;
+}
+
+/* One is kept: a worker that answers at once never has two. */
+void vel_worker_exchange_free(struct vel_worker *w, struct vel_exchange *x) {
+    if (w->spare == NULL)
+        w->spare = x;
+    else
+        vel_free(x);
+}
+
+static void render_date(struct vel_worker *w, int64_t wall) {
+    memcpy(w->date_line, "Date: ", 6);
+    vel_date_format(w->date_line + 6, wall);
+    memcpy(w->date_line + 6 + VEL_DATE_LEN, "\r\n", 2);
+    w->date = vel_slice(w->date_line, 6 + VEL_DATE_LEN + 2);
+    w->date_at = wall;
+}
+
+struct vel_slice vel_worker_date(struct vel_worker *w) {
+    return w->date;
+}
+
+static void refresh_date(struct vel_worker *w) {
+    int64_t wall = vel_clock_wall();
+    if (w->config.date && wall != w->date_at)
+        render_date(w, wall);
+}
+
+static void render_server(struct vel_worker *w) {
+    if (w->config.server == NULL)
+        return;
+    int n = snprintf(w->server_line, sizeof(w->server_line), "Server: %s\r\n", w->config.server);
+    if (n > 0 && (size_t)n < sizeof(w->server_line))
+        w->server = vel_slice(w->server_line, (size_t)n);
+}
+
+/* --- listening --------------------------------------------------------------------------------------------------- */
+
+static bool on_accept(struct vel_listener *l, int fd, const union vel_addr *peer) {
+    struct vel_port *port = VEL_CONTAINER(l, struct vel_port, listener);
+    vel_conn_open(port->worker, fd, peer, &port->endpoint);
+    return port->worker->state == VEL_WORKER_SERVING;
+}
+
+/* Descriptors are used up: the connection that has been idle longest makes room. */
+static bool on_exhausted(struct vel_listener *l) {
+    struct vel_worker *w = VEL_CONTAINER(l, struct vel_port, listener)->worker;
+    struct vel_list *waiting = &w->timeouts.kinds[VEL_TIMEOUT_KEEP_ALIVE].active;
+    if (vel_list_empty(waiting))
+        return false;
+    vel_conn_close(VEL_CONTAINER(waiting->next, struct vel_conn, timer.node));
+    return true;
+}
+
+static void stop_listening(struct vel_worker *w) {
+    for (size_t i = 0; i < w->nports; i++)
+        vel_listener_stop(&w->ports[i].listener);
+}
+
+static int listen_on(struct vel_worker *w, const struct vel_socket *sockets, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        struct vel_port *port = &w->ports[i];
+        port->worker = w;
+        port->endpoint = (struct vel_endpoint){.name = sockets[i].name, .port = sockets[i].port};
+        port->listener.on_accept = on_accept;
+        port->listener.on_exhausted = on_exhausted;
+        int err = vel_listener_init(&port->listener, &w->loop, sockets[i].fd);
+        if (err != VEL_OK)
+            return err;
+        w->nports++;
+    }
+    return VEL_OK;
+}
+
+/* --- stopping ---------------------------------------------------------------------------------------------------- */
+
+static void on_drain_over(struct vel_timer *t) {
+    VEL_CONTAINER(t, struct vel_worker, drain_timer)->state = VEL_WORKER_KILLED;
+}
+
+static void drain(struct vel_worker *w) {
+    struct vel_list *node, *next;
+    w->state = VEL_WORKER_DRAINING;
+    stop_listening(w);
+    vel_timer_start(&w->drain_timer, &w->drain_timers, w->loop.now);
+    for (node = w->conns.next; node != &w->conns; node = next) {
+        next = node->next;
+        vel_conn_drain(VEL_CONTAINER(node, struct vel_conn, node));
+    }
+}
+
+static void obey(struct vel_worker *w) {
+    int asked = w->asked;
+    if (asked == VEL_WORKER_KILLED)
+        w->state = VEL_WORKER_KILLED;
+    else if (asked == VEL_WORKER_DRAINING && w->state == VEL_WORKER_SERVING)
+        drain(w);
+}
+
+static void on_wake(void *arg) {
+    struct vel_worker *w = arg;
+    if (w->on_wake != NULL)
+        w->on_wake(w->on_wake_arg);
+}
+
+/* A kill is not taken back by a drain that comes later. */
+static void ask(struct vel_worker *w, int state) {
+    int asked = w->asked;
+    while (asked < state && !atomic_compare_exchange_weak(&w->asked, &asked, state)) {
+    }
+    vel_wake_up(&w->wake);
+}
+
+void vel_worker_drain(struct vel_worker *w) {
+    ask(w, VEL_WORKER_DRAINING);
+}
+
+void vel_worker_kill(struct vel_worker *w) {
+    ask(w, VEL_WORKER_KILLED);
+}
+
+/* --- running ----------------------------------------------------------------------------------------------------- */
+
+/* Exchanges that ask again in their turn wait for the next round. */
+static void give_turns(struct vel_worker *w) {
+    struct vel_list round;
+    if (vel_list_empty(&w->turns))
+        return;
+    vel_list_init(&round);
+    vel_list_append(&w->turns, &round);
+    while (w->turns.next != &round) {
+        struct vel_exchange *x = VEL_CONTAINER(w->turns.next, struct vel_exchange, turn);
+        vel_list_remove(&x->turn);
+        vel_conn_turn(x->conn);
+    }
+    vel_list_remove(&round);
+}
+
+static int wait_time(const struct vel_worker *w) {
+    if (!vel_list_empty(&w->turns))
+        return 0;
+    return w->access.lines.len > 0 ? LOG_RETRY_MS : -1;
+}
+
+static bool is_over(const struct vel_worker *w) {
+    return w->state == VEL_WORKER_KILLED || (w->state == VEL_WORKER_DRAINING && vel_list_empty(&w->conns));
+}
+
+int vel_worker_run(struct vel_worker *w) {
+    obey(w);
+    while (!is_over(w)) {
+        refresh_date(w);
+        if (vel_loop_turn(&w->loop, wait_time(w)) < 0)
+            return VEL_ESYS;
+        give_turns(w);
+        if (w->access.lines.len > 0)
+            vel_access_flush(&w->access);
+        obey(w);
+    }
+    stop_listening(w);
+    return VEL_OK;
+}
+
+/* --- made and freed ---------------------------------------------------------------------------------------------- */
+
+static int allocate(struct vel_worker *w, size_t nports) {
+    w->in = vel_alloc(VEL_READ_MAX);
+    w->out = vel_alloc(VEL_STAGE_MAX);
+    w->head = vel_alloc_zero(sizeof(*w->head));
+    w->ports = vel_alloc_zero((nports ? nports : 1) * sizeof(*w->ports));
+    return w->in && w->out && w->head && w->ports ? VEL_OK : VEL_ENOMEM;
+}
+
+static void release(struct vel_worker *w) {
+    vel_free(w->spare);
+    vel_free(w->ports);
+    vel_free(w->head);
+    vel_free(w->out);
+    vel_free(w->in);
+}
+
+static void add_timers(struct vel_worker *w) {
+    vel_timeouts_init(&w->timeouts, &w->config, vel_conn_timeout);
+    for (int kind = 0; kind < VEL_TIMEOUT_COUNT; kind++)
+        vel_loop_add_timers(&w->loop, &w->timeouts.kinds[kind]);
+    vel_timers_init(&w->drain_timers, w->config.drain_ms, on_drain_over);
+    vel_timer_init(&w->drain_timer);
+    vel_loop_add_timers(&w->loop, &w->drain_timers);
+}
+
+int vel_worker_init(struct vel_worker *w, struct vel_app *app, const struct vel_config *config,
+                    const struct vel_socket *sockets, size_t n) {
+    memset(w, 0, sizeof(*w));
+    w->config = *config;
+    w->app = app;
+    w->scan = vel_scan_best();
+    w->access.fd = -1;
+    vel_list_init(&w->conns);
+    vel_list_init(&w->turns);
+    int err = allocate(w, n);
+    if (err != VEL_OK)
+        goto fail_allocate;
+    err = vel_loop_init(&w->loop);
+    if (err != VEL_OK)
+        goto fail_allocate;
+    err = vel_wake_init(&w->wake, &w->loop, on_wake, w);
+    if (err != VEL_OK)
+        goto fail_wake;
+    add_timers(w);
+    render_server(w);
+    err = listen_on(w, sockets, n);
+    if (err == VEL_OK)
+        return VEL_OK;
+
+    stop_listening(w);
+    vel_wake_free(&w->wake, &w->loop);
+fail_wake:
+    vel_loop_free(&w->loop);
+fail_allocate:
+    release(w);
+    return err;
+}
+
+void vel_worker_close_all(struct vel_worker *w) {
+    w->state = VEL_WORKER_KILLED;
+    stop_listening(w);
+    while (!vel_list_empty(&w->conns))
+        vel_conn_close(VEL_CONTAINER(w->conns.next, struct vel_conn, node));
+}
+
+void vel_worker_free(struct vel_worker *w) {
+    vel_worker_close_all(w);
+    vel_access_free(&w->access);
+    vel_wake_free(&w->wake, &w->loop);
+    vel_loop_free(&w->loop);
+    release(w);
+}

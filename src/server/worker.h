@@ -1,0 +1,88 @@
+/* A worker: one loop, its listening sockets, its connections, one application. */
+#pragma once
+
+#include "net/listener.h"
+#include "net/wake.h"
+#include "server/access.h"
+#include "server/conn.h"
+#include "server/output.h"
+
+/* One receive takes at most this much; shared by all connections of the loop. */
+#define VEL_READ_MAX 65536
+
+struct vel_port {
+    struct vel_listener listener;
+    struct vel_endpoint endpoint;
+    struct vel_worker *worker;
+};
+
+struct vel_stats {
+    uint64_t accepted;
+    uint64_t requests;
+    uint64_t refused; /* requests that broke a rule or a limit */
+    uint64_t aborted; /* exchanges whose client went, or was too slow */
+    uint64_t open;    /* connections */
+};
+
+enum vel_worker_state { VEL_WORKER_SERVING, VEL_WORKER_DRAINING, VEL_WORKER_KILLED };
+
+struct vel_worker {
+    struct vel_loop loop;
+    struct vel_wake wake;
+    struct vel_config config;
+    struct vel_app *app;
+    const struct vel_scan *scan;
+    struct vel_port *ports; /* owned */
+    size_t nports;
+    struct vel_timeouts timeouts;
+    struct vel_timers drain_timers; /* one timer of drain_ms */
+    struct vel_timer drain_timer;
+    struct vel_list conns;
+    struct vel_list turns; /* exchanges that asked for a turn */
+    struct vel_access access;
+    struct vel_stats stats;
+    enum vel_worker_state state;
+    _Atomic int asked;          /* enum vel_worker_state, asked for by any thread */
+    void (*on_wake)(void *arg); /* called in the loop after a wake-up; may be NULL */
+    void *on_wake_arg;
+    char *in;  /* VEL_READ_MAX bytes, owned */
+    char *out; /* VEL_STAGE_MAX bytes, owned: output of the connection being served */
+    size_t out_len;
+    struct vel_head *head;      /* owned: of the request being parsed */
+    struct vel_exchange *spare; /* owned, one exchange ready for use, or NULL */
+    int64_t date_at;            /* the second that date_line tells */
+    char date_line[48];
+    struct vel_slice date, server; /* ready lines, or empty */
+    char server_line[128];
+};
+
+/* A listening socket for vel_worker_init: fd stays the caller's, the slices must outlive the worker. */
+struct vel_socket {
+    int fd;
+    struct vel_slice name, port;
+};
+
+/* Makes a worker that listens on these. app must outlive it. VEL_OK, VEL_ENOMEM, VEL_ESYS. */
+int vel_worker_init(struct vel_worker *w, struct vel_app *app, const struct vel_config *config,
+                    const struct vel_socket *sockets, size_t n);
+
+/* Serves until it is drained or killed. VEL_OK or VEL_ESYS. */
+int vel_worker_run(struct vel_worker *w);
+
+/* Closes every connection and stops listening: nothing is served any more. Not while it runs. */
+void vel_worker_close_all(struct vel_worker *w);
+
+/* The same, and frees everything. */
+void vel_worker_free(struct vel_worker *w);
+
+/* From any thread or signal handler. Drain: accept no more, close what is idle, let requests finish within drain_ms.
+ * Kill: close everything as soon as the application gives control back. */
+void vel_worker_drain(struct vel_worker *w);
+void vel_worker_kill(struct vel_worker *w);
+
+/* Exchanges come from here: zeroed, or NULL. */
+struct vel_exchange *vel_worker_exchange(struct vel_worker *w);
+void vel_worker_exchange_free(struct vel_worker *w, struct vel_exchange *x);
+
+/* The Date line of now. */
+struct vel_slice vel_worker_date(struct vel_worker *w);

@@ -1,0 +1,81 @@
+"""The command in a process of its own."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+START_LINE = re.compile(r"Velocem \S+ serving \S+ \(wsgi\) on http://(\S+):(\d+)")
+
+
+def environment(extra: dict[str, str] | None = None) -> dict[str, str]:
+    """Without options that the caller's environment may hold."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("VELOCEM_")}
+    return kept | {"PYTHONUNBUFFERED": "1"} | (extra or {})
+
+
+def command(*arguments: str, cwd: Path, env: dict[str, str] | None = None) -> "subprocess.CompletedProcess[str]":
+    """Run a command that ends by itself."""
+    line = [sys.executable, "-m", "velocem", *arguments]
+    return subprocess.run(line, cwd=cwd, env=environment(env), capture_output=True, text=True, timeout=60, check=False)
+
+
+class Process:
+    """A command that serves: started, and at its start-up line when the with block begins."""
+
+    def __init__(self, *arguments: str, cwd: Path, env: dict[str, str] | None = None) -> None:
+        self.popen = subprocess.Popen(
+            [sys.executable, "-m", "velocem", *arguments],
+            cwd=cwd,
+            env=environment(env),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.errors: list[str] = []
+        self.output: list[str] = []
+        self.started = threading.Event()
+        self.address = ("", 0)
+        self.readers = [threading.Thread(target=self._read_errors), threading.Thread(target=self._read_output)]
+        for reader in self.readers:
+            reader.start()
+
+    def _read_errors(self) -> None:
+        assert self.popen.stderr is not None
+        for line in self.popen.stderr:
+            self.errors.append(line)
+            if match := START_LINE.search(line):
+                self.address = (match[1].strip("[]"), int(match[2]))
+                self.started.set()
+        self.started.set()
+
+    def _read_output(self) -> None:
+        assert self.popen.stdout is not None
+        self.output.extend(self.popen.stdout)
+
+    def __enter__(self) -> Self:
+        assert self.started.wait(30)
+        assert self.address[1], f"it did not start: {''.join(self.errors)}"
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.popen.kill()
+        self.wait()
+
+    def send(self, number: signal.Signals) -> None:
+        self.popen.send_signal(number)
+
+    def wait(self, timeout: float = 30) -> int:
+        """The exit status, once everything it wrote has been read."""
+        status = self.popen.wait(timeout)
+        for reader in self.readers:
+            reader.join()
+        for pipe in (self.popen.stdout, self.popen.stderr):
+            assert pipe is not None
+            pipe.close()
+        return status

@@ -1,0 +1,151 @@
+"""The option table: readers, layers, and every way to be refused."""
+
+import inspect
+from pathlib import Path
+
+import pytest
+
+from velocem import config
+from velocem.config import LATER, TABLE, Config, Options, build, call, command_line, environment, pyproject
+from velocem.exceptions import ConfigError
+
+
+def refusal(*layers: config.Layer) -> str:
+    with pytest.raises(ConfigError) as caught:
+        build(*layers)
+    return str(caught.value)
+
+
+def test_defaults_are_those_of_the_table() -> None:
+    assert build() == Config()
+    assert Config().host == "127.0.0.1"
+
+
+def test_every_default_passes_its_own_reader() -> None:
+    for name, row in TABLE.items():
+        assert config.read_value(name, row.default, name) == row.default
+
+
+def test_call_options_are_typed_for_every_row() -> None:
+    assert set(Options.__annotations__) == set(TABLE) - {"app"}
+    assert not LATER & set(TABLE)
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("0", 0), ("4096", 4096), ("64k", 65536), ("64K", 65536), ("1m", 1 << 20), ("2g", 2 << 30)]
+)
+def test_sizes_take_a_suffix(text: str, size: int) -> None:
+    assert build(call({"limit_body": text})).limit_body == size
+
+
+@pytest.mark.parametrize("value", ["", "k", "1t", "-1", "1.5k", "٣", "1 k", "9999999g", True, None, 1.0, -1])
+def test_other_sizes_are_refused(value: object) -> None:
+    assert "is not a size in bytes" in refusal(call({"limit_body": value}))
+
+
+@pytest.mark.parametrize(("value", "number"), [("0", 0), ("8000", 8000), (65535, 65535)])
+def test_ports(value: object, number: int) -> None:
+    assert build(call({"port": value})).port == number
+
+
+@pytest.mark.parametrize("value", ["65536", "-1", "+1", "0x50", "", " 80", True, 80.0, None, "1_0", "²"])
+def test_other_ports_are_refused(value: object) -> None:
+    assert refusal(call({"port": value})) == f"port: {value!r} is not a whole number from 0 to 65535"
+
+
+@pytest.mark.parametrize(("value", "number"), [("0", 0.0), ("2.5", 2.5), (3, 3.0)])
+def test_seconds(value: object, number: float) -> None:
+    assert build(call({"timeout_header": value})).timeout_header == number
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-1", "", "1s", True, None, 1e9, 10**400])
+def test_other_seconds_are_refused(value: object) -> None:
+    assert "is not a number of seconds from 0 to 604800" in refusal(call({"timeout_header": value}))
+
+
+@pytest.mark.parametrize(("value", "on"), [(True, True), ("off", False), ("YES", True), ("0", False)])
+def test_flags(value: object, on: bool) -> None:
+    assert build(call({"access_log": value})).access_log is on
+
+
+@pytest.mark.parametrize("value", ["", "maybe", 1, None])
+def test_other_flags_are_refused(value: object) -> None:
+    assert "is not true or false" in refusal(call({"access_log": value}))
+
+
+def test_choices() -> None:
+    assert build(call({"access_log_format": "json"})).access_log_format == "json"
+    assert refusal(call({"access_log_format": "xml"})).endswith("is not one of common, combined, json")
+
+
+@pytest.mark.parametrize("value", [1, None, "a\0b"])
+def test_text_is_text_without_nul(value: object) -> None:
+    assert refusal(call({"host": value})) == f"host: {value!r} is not text"
+
+
+@pytest.mark.parametrize("name", ["asgi", "native"])
+def test_interfaces_of_later_versions_are_refused(name: str) -> None:
+    assert refusal(command_line({"interface": name})) == f"--interface: {name} is not available in this version"
+
+
+@pytest.mark.parametrize("name", sorted(LATER))
+def test_options_of_later_versions_are_refused_from_every_place(name: str, tmp_path: Path) -> None:
+    key = name.replace("_", "-")
+    (tmp_path / "pyproject.toml").write_text(f"[tool.velocem]\n{key} = 1\n")
+    assert refusal(call({name: 1})) == f"{name} is not available in this version"
+    assert refusal(environment({f"VELOCEM_{name.upper()}": "1"})) == (
+        f"VELOCEM_{name.upper()} is not available in this version"
+    )
+    assert refusal(pyproject(tmp_path)) == f"[tool.velocem] {key} is not available in this version"
+
+
+def test_unknown_names_are_refused_from_every_place(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text("[tool.velocem]\nprot = 1\n")
+    assert refusal(call({"prot": 1})) == "prot: no such option"
+    assert refusal(environment({"VELOCEM_PROT": "1"})) == "VELOCEM_PROT: no such option"
+    assert refusal(pyproject(tmp_path)) == "[tool.velocem] prot: no such option"
+
+
+def test_later_layers_win(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text('[tool.velocem]\nport = 1\nbacklog = 1\nlimit-body = "1k"\nhost = "a"\n')
+    layers = [
+        pyproject(tmp_path),
+        environment({"VELOCEM_PORT": "2", "VELOCEM_BACKLOG": "2"}),
+        command_line({"port": "3"}),
+    ]
+    got = build(*layers)
+    assert (got.port, got.backlog, got.limit_body, got.host) == (3, 2, 1024, "a")
+
+
+def test_an_overruled_value_is_checked_all_the_same() -> None:
+    assert refusal(environment({"VELOCEM_PORT": "x"}), call({"port": 1})).startswith("VELOCEM_PORT: 'x'")
+
+
+def test_other_variables_are_not_looked_at() -> None:
+    assert environment({"PORT": "x", "UVICORN_PORT": "1"}).values == {}
+
+
+def test_the_application_can_be_named_anywhere_but_in_a_call(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text('[tool.velocem]\napp = "a:b"\n')
+    assert build(pyproject(tmp_path)).app == "a:b"
+    with pytest.raises(ConfigError):
+        call({"app": "a:b"})
+
+
+def test_no_pyproject_and_one_without_a_table(tmp_path: Path) -> None:
+    assert pyproject(tmp_path).values == {}
+    (tmp_path / "pyproject.toml").write_text("[tool.other]\nport = 1\n")
+    assert pyproject(tmp_path).values == {}
+
+
+@pytest.mark.parametrize("content", ["[tool", "tool.velocem = 3", "\x00", "[tool.velocem]\na=1\na=2"])
+def test_a_broken_pyproject_is_an_error_that_names_the_file(content: str, tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text(content)
+    with pytest.raises(ConfigError, match=r"pyproject\.toml: "):
+        pyproject(tmp_path)
+
+
+def test_every_option_has_help_that_fits_a_line() -> None:
+    for row in TABLE.values():
+        assert 0 < len(row.metadata["help"]) < 90
+    assert list(inspect.signature(Config).parameters) == list(TABLE)

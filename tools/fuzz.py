@@ -1,0 +1,48 @@
+"""Runs one fuzz target, or each in turn, for some seconds: fuzz.py NAME|all SECONDS."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BUILT = ROOT / "build" / "fuzz" / "fuzz"
+FOUND = ROOT / "build" / "fuzz-found"  # new inputs; one worth keeping is moved to fuzz/corpus by hand
+
+
+def targets() -> list[str]:
+    return sorted(path.stem for path in (ROOT / "fuzz").glob("*.c"))
+
+
+def fuzz(name: str, seconds: int) -> int:
+    found = FOUND / name
+    found.mkdir(parents=True, exist_ok=True)
+    seeds = [folder for kind in ("corpus", "regression") if (folder := ROOT / "fuzz" / kind / name).is_dir()]
+    dictionary = ROOT / "fuzz" / "dict" / "http1.dict"
+    command: list[str | Path] = [
+        BUILT / f"fuzz_{name}",
+        f"-max_total_time={seconds}",
+        "-timeout=10",
+        "-rss_limit_mb=2048",
+        "-print_final_stats=1",
+        "-verbosity=0",
+        f"-artifact_prefix={FOUND}/{name}-",
+        *([f"-dict={dictionary}"] if dictionary.exists() else []),
+        found,
+        *seeds,
+    ]
+    print(f"fuzz {name}: {seconds} s", flush=True)
+    return subprocess.run(command, check=False).returncode
+
+
+def main(name: str, seconds: str) -> int:
+    """Exit status 1 when a target found something; its input is then in build/fuzz-found."""
+    names = targets() if name == "all" else [name]
+    unknown = set(names) - set(targets())
+    if unknown or not names:
+        print(f"no such fuzz target: {name}; there are: {' '.join(targets())}", file=sys.stderr)
+        return 2
+    return 1 if [name for name in names if fuzz(name, int(seconds)) != 0] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,83 @@
+#!/bin/bash
+# Installs the Debian packages that are missing when root, and names them otherwise: setup_debian.sh GROUP...
+set -euo pipefail
+
+python=${PYTHON:-python3}
+missing=()
+
+# A package is missing when its probe fails; what the machine has from elsewhere (another python, clang) is fine too.
+need() {
+    local package=$1
+    shift
+    "$@" >/dev/null 2>&1 || missing+=("$package")
+}
+
+python_has_venv() {
+    "$python" -c 'import ensurepip, venv'
+}
+
+python_has_headers() {
+    "$python" -c 'import os, sysconfig; assert os.path.exists(os.path.join(sysconfig.get_path("include"), "Python.h"))'
+}
+
+has_compiler() {
+    command -v cc || command -v gcc
+}
+
+clang_can_fuzz() {
+    echo 'int LLVMFuzzerTestOneInput(const char *a, unsigned long b) { return a && b ? 0 : 0; }' |
+        clang -x c -fsanitize=fuzzer,address,undefined -o /dev/null -
+}
+
+# python3.12 has its own packages; the default one's are python3-venv and python3-dev.
+prefix() {
+    case $(basename "$python") in
+    python3.*) basename "$python" ;;
+    *) echo python3 ;;
+    esac
+}
+
+for group in "$@"; do
+    case $group in
+    build)
+        need python3 command -v "$python"
+        need "$(prefix)-venv" python_has_venv
+        need "$(prefix)-dev" python_has_headers
+        need gcc has_compiler
+        need libc6-dev sh -c 'echo "#include <stdio.h>" | ${CC:-cc} -E -o /dev/null -'
+        ;;
+    test)
+        need curl command -v curl
+        ;;
+    clang)
+        need gcc command -v gcc
+        need clang command -v clang
+        ;;
+    fuzz)
+        need libclang-rt-dev clang_can_fuzz
+        ;;
+    bench)
+        need wrk command -v wrk
+        ;;
+    *)
+        echo "setup_debian.sh: no group named $group" >&2
+        exit 2
+        ;;
+    esac
+done
+
+if [ ${#missing[@]} -eq 0 ]; then
+    exit 0
+fi
+if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
+    echo "Missing on this machine: ${missing[*]} (names of Debian packages)" >&2
+    echo "Install them, as root: apt-get install ${missing[*]}" >&2
+    exit 1
+fi
+echo "Installing: ${missing[*]}"
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -qq
+# clang's runtime is named after its version: libclang-rt-14-dev.
+version=$(apt-cache depends clang 2>/dev/null | sed -n 's/.*Depends: clang-\([0-9]*\)$/\1/p' | head -1)
+missing=("${missing[@]/#libclang-rt-dev/libclang-rt-$version-dev}")
+apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null

@@ -1,0 +1,87 @@
+"""The command line: options from the table, then one application served."""
+
+import argparse
+import platform
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from velocem import __version__, config, server
+from velocem.config import LATER, TABLE, Config
+from velocem.exceptions import ConfigError
+
+SHORT = {"bind": ["-b"], "workers": ["-w"]}
+
+
+class Parser(argparse.ArgumentParser):
+    """Errors are one line; the usage of thirty options would bury it."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"velocem: error: {message} (velocem --help lists the options)\n")
+
+
+class Later(argparse.Action):
+    """An option of a later version."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *args: Any, **_: Any) -> None:
+        parser.error(f"{args[-1]} is not available in this version")
+
+
+def make_parser() -> argparse.ArgumentParser:
+    parser = Parser(
+        prog="velocem",
+        usage="velocem [options] module:attribute",
+        description="Serve a Python web application.",
+        epilog="Every option is also read from VELOCEM_<NAME> and from [tool.velocem] in ./pyproject.toml. "
+        "Exit status: 0 stopped by a signal, 2 a bad option, 3 a failed start.",
+        allow_abbrev=False,
+        argument_default=argparse.SUPPRESS,
+    )
+    parser.add_argument("app", nargs="?", metavar="module:attribute", help=TABLE["app"].metadata["help"])
+    for name in TABLE:
+        if name != "app":
+            add_option(parser, name)
+    for name in LATER:
+        parser.add_argument(
+            config.spell_flag(name), *SHORT.get(name, []), action=Later, nargs="?", help=argparse.SUPPRESS
+        )
+    parser.add_argument("--version", action="version", version=version_line())
+    return parser
+
+
+def add_option(parser: argparse.ArgumentParser, name: str) -> None:
+    row = TABLE[name]
+    spelling = config.spell_flag(name)
+    default = row.default
+    if isinstance(default, bool):
+        text = f"{row.metadata['help']} (default: {'on' if default or name == 'access_log' else 'off'})"
+        parser.add_argument(spelling, action=argparse.BooleanOptionalAction, help=text)
+    else:
+        text = f"{row.metadata['help']} (default: {default})"
+        parser.add_argument(spelling, metavar=name.rpartition("_")[2].upper(), help=text)
+
+
+def version_line() -> str:
+    python = f"{platform.python_implementation()} {platform.python_version()}"
+    return f"Velocem {__version__}, {python}, {platform.system()} {platform.machine()}"
+
+
+def read_config(argv: Sequence[str] | None = None) -> Config:
+    """The configuration of the command: the command line, then the environment, then pyproject.toml."""
+    values = vars(make_parser().parse_args(argv))
+    # People at a terminal want to see requests, as other servers show them; a program asks for it.
+    defaults = config.call({"access_log": True})
+    settings = config.build(defaults, config.pyproject(Path.cwd()), config.environment(), config.command_line(values))
+    if not settings.app:
+        raise ConfigError("no application is named, as in: velocem module:attribute")
+    return settings
+
+
+def start(argv: Sequence[str] | None) -> None:
+    settings = read_config(argv)
+    server.serve(settings.app, settings)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command; returns its exit status."""
+    return server.guard(lambda: start(argv))

@@ -1,0 +1,253 @@
+"""The options: one table for the command line, the environment, pyproject.toml and the calls."""
+
+import math
+import os
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, TypedDict, TypeVar, cast, get_args
+
+from velocem.exceptions import ConfigError
+from velocem.logging import LEVELS
+
+T = TypeVar("T")
+Reader = Callable[[object], T]
+AccessFormat = Literal["common", "combined", "json"]
+Interface = Literal["auto", "wsgi"]
+
+ENV_PREFIX = "VELOCEM_"
+WEEK = 7 * 24 * 3600.0
+UNITS = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
+WORDS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+
+# Names that later versions will give a meaning; until then they are refused, never ignored.
+LATER = frozenset(
+    {
+        "bind",
+        "fd",
+        "forwarded_allow_ips",
+        "limit_concurrency",
+        "max_requests",
+        "max_requests_jitter",
+        "reload",
+        "root_path",
+        "threads",
+        "uds",
+        "workers",
+    }
+)
+
+
+# Readers: a value as text or as Python gives it, to its type. A ValueError's text completes "... is not ...".
+
+
+def text(value: object) -> str:
+    if not isinstance(value, str) or "\0" in value:
+        raise ValueError("text")
+    return value
+
+
+def flag(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.lower() in WORDS:
+        return WORDS[value.lower()]
+    raise ValueError("true or false")
+
+
+def whole(low: int, high: int) -> Reader[int]:
+    def read(value: object) -> int:
+        number = int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else value
+        if isinstance(number, bool) or not isinstance(number, int) or not low <= number <= high:
+            raise ValueError(f"a whole number from {low} to {high}")
+        return number
+
+    return read
+
+
+def size(low: int, high: int) -> Reader[int]:
+    number = whole(low, high)
+
+    def read(value: object) -> int:
+        try:
+            if isinstance(value, str) and value[-1:].lower() in UNITS:
+                return number(whole(0, high)(value[:-1]) * UNITS[value[-1].lower()])
+            return number(value)
+        except ValueError:
+            raise ValueError(f"a size in bytes from {low} to {high}, as 8192, 64k, 1m or 1g") from None
+
+    return read
+
+
+def seconds(value: object) -> float:
+    try:
+        number = float(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else -1.0
+    except (ValueError, OverflowError):
+        number = -1.0
+    if not math.isfinite(number) or not 0 <= number <= WEEK:
+        raise ValueError(f"a number of seconds from 0 to {WEEK:.0f}")
+    return number
+
+
+def choice(*names: str, later: tuple[str, ...] = ()) -> Reader[str]:
+    def read(value: object) -> str:
+        if value in later:
+            raise ConfigError(f"{value} is not available in this version")
+        if value not in names:
+            raise ValueError("one of " + ", ".join(names))
+        return str(value)
+
+    return read
+
+
+def option(default: T, read: Reader[T], help: str) -> T:  # noqa: A002
+    """A row of the table."""
+    return field(default=default, metadata={"read": read, "help": help})
+
+
+read_interface = cast("Reader[Interface]", choice(*get_args(Interface), later=("asgi", "native")))
+read_access_format = cast("Reader[AccessFormat]", choice(*get_args(AccessFormat)))
+head_size = size(64, 16 << 20)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """The table: every option of this version with its type, default, reader and help."""
+
+    app: str = option("", text, "the application, as module:attribute or 'module:factory()'")
+    host: str = option("127.0.0.1", text, "address or host name to listen on; empty for every address")
+    port: int = option(8000, whole(0, 65535), "port to listen on; 0 picks a free one")
+    backlog: int = option(2048, whole(1, 65535), "connections the kernel may hold before they are accepted")
+    interface: Interface = option("auto", read_interface, "what the application speaks: auto or wsgi")
+    factory: bool = option(False, flag, "call what is named to get the application")
+    app_dir: str = option(".", text, "folder to import the application from")
+    log_level: str = option("info", choice(*LEVELS), "least level of the server's log: " + ", ".join(LEVELS))
+    access_log: bool = option(False, flag, "write a line for every request to standard output")
+    access_log_format: AccessFormat = option("common", read_access_format, "common, combined or json")
+    server_header: bool = option(True, flag, "send a Server field")
+    date_header: bool = option(True, flag, "send a Date field")
+    timeout_header: float = option(10.0, seconds, "seconds for a whole request head to come; 0 is no limit")
+    timeout_body: float = option(30.0, seconds, "seconds between two pieces of a request body; 0 is no limit")
+    timeout_keep_alive: float = option(5.0, seconds, "seconds an idle connection is kept; 0 is no limit")
+    timeout_write: float = option(30.0, seconds, "seconds a client may take no byte of a response; 0 is no limit")
+    timeout_graceful_shutdown: float = option(30.0, seconds, "seconds running requests get to finish; 0 is no limit")
+    # 240: what IIS and Kestrel have refused by for years; a slow modem is ten times faster.
+    min_body_rate: int = option(240, whole(0, 1 << 30), "least bytes per second of a request body; 0 is no limit")
+    limit_head: int = option(64 << 10, size(256, 16 << 20), "size of a request head")
+    limit_target: int = option(8192, head_size, "size of a request target")
+    limit_fields: int = option(100, whole(1, 256), "number of header fields")
+    limit_field_size: int = option(8192, head_size, "size of one header field")
+    limit_body: int = option(1 << 30, size(0, 1 << 50), "size of a request body; 0 allows none")
+    limit_trailers: int = option(8192, size(0, 16 << 20), "size of the trailer fields after a chunked body")
+    limit_chunk_ext: int = option(16 << 10, size(0, 16 << 20), "size of all chunk extensions of one body")
+    body_memory: int = option(512 << 10, size(0, 1 << 40), "size of a body kept in memory; the rest goes to a file")
+
+
+class Options(TypedDict, total=False):
+    """The same options as run() and Server() take them: sizes and numbers as text too."""
+
+    host: str
+    port: int | str
+    backlog: int | str
+    interface: Interface
+    factory: bool
+    app_dir: str
+    log_level: str
+    access_log: bool
+    access_log_format: AccessFormat
+    server_header: bool
+    date_header: bool
+    timeout_header: float | str
+    timeout_body: float | str
+    timeout_keep_alive: float | str
+    timeout_write: float | str
+    timeout_graceful_shutdown: float | str
+    min_body_rate: int | str
+    limit_head: int | str
+    limit_target: int | str
+    limit_fields: int | str
+    limit_field_size: int | str
+    limit_body: int | str
+    limit_trailers: int | str
+    limit_chunk_ext: int | str
+    body_memory: int | str
+
+
+TABLE = {row.name: row for row in fields(Config)}
+
+
+class Layer(NamedTuple):
+    """Values from one place; label says how that place spells an option's name."""
+
+    values: Mapping[str, object]
+    label: Callable[[str], str]
+
+
+def spell_flag(name: str) -> str:
+    return "APP" if name == "app" else "--" + name.replace("_", "-")
+
+
+def spell_variable(name: str) -> str:
+    return ENV_PREFIX + name.upper()
+
+
+def spell_key(name: str) -> str:
+    return "[tool.velocem] " + name.replace("_", "-")
+
+
+def command_line(values: Mapping[str, object]) -> Layer:
+    return Layer(values, spell_flag)
+
+
+def environment(environ: Mapping[str, str] | None = None) -> Layer:
+    """Every VELOCEM_ variable."""
+    variables = os.environ if environ is None else environ
+    values = {key[len(ENV_PREFIX) :].lower(): value for key, value in variables.items() if key.startswith(ENV_PREFIX)}
+    return Layer(values, spell_variable)
+
+
+def pyproject(folder: Path) -> Layer:
+    """The table [tool.velocem] of the folder's pyproject.toml, if there is one."""
+    return Layer(read_pyproject(folder / "pyproject.toml"), spell_key)
+
+
+def read_pyproject(path: Path) -> dict[str, object]:
+    try:
+        document: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path}: {error}") from None
+    table: Any = document.get("tool", {}).get("velocem", {})
+    if not isinstance(table, dict):
+        raise ConfigError(f"{path}: tool.velocem is not a table")
+    return {key.replace("-", "_"): value for key, value in cast("dict[str, object]", table).items()}
+
+
+def call(values: Mapping[str, object]) -> Layer:
+    """Keyword arguments; app is not among them."""
+    if "app" in values:
+        raise ConfigError("app is given twice")
+    return Layer(values, str)
+
+
+def read_value(name: str, value: object, label: str) -> object:
+    if name in LATER:
+        raise ConfigError(f"{label} is not available in this version")
+    if name not in TABLE:
+        raise ConfigError(f"{label}: no such option")
+    try:
+        return cast("Reader[object]", TABLE[name].metadata["read"])(value)
+    except ConfigError as error:
+        raise ConfigError(f"{label}: {error}") from None
+    except ValueError as error:
+        raise ConfigError(f"{label}: {value!r} is not {error}") from None
+
+
+def build(*layers: Layer) -> Config:
+    """The configuration of these layers; a later one wins. Each is checked whole, also where it is overruled."""
+    values: dict[str, object] = {}
+    for layer in layers:
+        values |= {name: read_value(name, value, layer.label(name)) for name, value in layer.values.items()}
+    return Config(**values)  # type: ignore[arg-type]

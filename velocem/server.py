@@ -1,0 +1,207 @@
+"""Serving one application: run() in the main thread, Server in a thread of its own."""
+
+import os
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Self, Unpack
+
+from velocem import __version__, config, importer, signals, sockets
+from velocem._core import Worker
+from velocem.config import Config, Options
+from velocem.exceptions import ApplicationError, ConfigError, StartError
+from velocem.logging import configure, logger, report
+from velocem.sockets import Listener
+from velocem.types import WSGIApplication
+
+STDOUT = 1
+
+# What the thread of a killed worker gets to end before the application counts as stuck.
+KILL_SECONDS = 5.0
+
+
+def run(app: WSGIApplication | str, **options: Unpack[Options]) -> None:
+    """Serve app until SIGINT or SIGTERM, as the command does; app may be an import string.
+
+    Options are the command's, by name; the environment and pyproject.toml stand below them. What the user can put
+    right is told in one line on standard error: SystemExit is then raised, with 2 for a bad option and 3 for a failed
+    start. Server raises exceptions instead.
+    """
+    status = guard(lambda: serve(app, run_config(options)))
+    if status:
+        raise SystemExit(status)
+
+
+def run_config(options: Options) -> Config:
+    return config.build(config.pyproject(Path.cwd()), config.environment(), config.call(dict(options)))
+
+
+def guard(start: Callable[[], None]) -> int:
+    """The exit status of start(), after one line for what the user can put right."""
+    try:
+        start()
+    except ApplicationError as error:
+        traceback.print_exception(error.__cause__)
+        return complain(error, 3)
+    except StartError as error:
+        return complain(error, 3)
+    except ConfigError as error:
+        return complain(error, 2)
+    except KeyboardInterrupt:
+        return 130  # before the worker ran: what a shell expects of an interrupted start
+    return 0
+
+
+def complain(error: Exception, status: int) -> int:
+    print(f"velocem: error: {error}", file=sys.stderr)  # noqa: T201
+    return status
+
+
+def serve(app: WSGIApplication | str, settings: Config) -> None:
+    """Serve in this thread. Signals are handled if it is the main one; in any other nothing stops it."""
+    configure(settings.log_level)
+    application, name = load(app, settings)
+    listeners = sockets.listen(settings.host, settings.port, settings.backlog)
+    try:
+        worker = make_worker(application, listeners, settings)
+        urls = " and ".join(listener.url for listener in listeners)
+        logger.info("Velocem %s serving %s (wsgi) on %s (pid %d)", __version__, name, urls, os.getpid())
+        if threading.current_thread() is threading.main_thread():
+            signals.run(worker)
+        else:
+            worker.run()
+        logger.info("Velocem stopped")
+    finally:
+        sockets.close(listeners)
+
+
+def load(app: WSGIApplication | str, settings: Config) -> tuple[WSGIApplication, str]:
+    """The application, and what to call it in the start-up line."""
+    if isinstance(app, str):
+        found = importer.load(app, app_dir=settings.app_dir, factory=settings.factory, interface=settings.interface)
+        return found, app
+    if settings.factory:
+        raise ConfigError("factory: needs an import string")
+    name = getattr(app, "__name__", type(app).__name__)
+    return importer.check(app, str(name), settings.interface), str(name)
+
+
+def make_worker(app: WSGIApplication, listeners: list[Listener], settings: Config) -> Worker:
+    return Worker(
+        app,
+        sockets=[(listener.sock.fileno(), listener.name, str(listener.port)) for listener in listeners],
+        log=report,
+        limit_target=settings.limit_target,
+        limit_head=settings.limit_head,
+        limit_fields=settings.limit_fields,
+        limit_field=settings.limit_field_size,
+        limit_body=settings.limit_body,
+        limit_trailers=settings.limit_trailers,
+        limit_chunk_ext=settings.limit_chunk_ext,
+        timeout_header=settings.timeout_header,
+        timeout_body=settings.timeout_body,
+        timeout_keep_alive=settings.timeout_keep_alive,
+        timeout_write=settings.timeout_write,
+        timeout_graceful=settings.timeout_graceful_shutdown,
+        min_body_rate=settings.min_body_rate,
+        body_memory=settings.body_memory,
+        server_header="velocem" if settings.server_header else None,
+        date_header=settings.date_header,
+        access_fd=STDOUT if settings.access_log else -1,
+        access_format=settings.access_log_format,
+    )
+
+
+class Server:
+    """A server in a thread of its own, for tests and inside other programs; several may run at a time.
+
+    ``with Server(app) as server: urlopen(server.url)``. Options are the command's, by name; port is 0 unless given, and
+    neither the environment nor pyproject.toml is read. Leaving the block lets running requests finish, leaving it by an
+    exception does not.
+    """
+
+    def __init__(self, app: WSGIApplication | str, **options: Unpack[Options]) -> None:
+        self.config = config.build(config.call({"port": 0}), config.call(dict(options)))
+        self._app = app
+        self._listeners: list[Listener] = []
+        self._worker: Worker | None = None
+        self._thread: threading.Thread | None = None
+        self._error: BaseException | None = None
+        if "log_level" in options:
+            configure(self.config.log_level)
+
+    @property
+    def url(self) -> str:
+        """As ``http://127.0.0.1:43211``, without a slash at the end."""
+        return self._first().url
+
+    @property
+    def port(self) -> int:
+        return self._first().port
+
+    @property
+    def host(self) -> str:
+        """The address that is listened on, an IPv6 one in brackets."""
+        return self._first().name
+
+    def stats(self) -> dict[str, int]:
+        """Counters since the start: accepted, requests, refused, aborted, open, log_lines_dropped."""
+        return self._running().stats()
+
+    def start(self) -> None:
+        """Listen and serve. Raises ConfigError or StartError in the caller's thread."""
+        if self._thread is not None:
+            raise RuntimeError("a Server starts once")
+        app, name = load(self._app, self.config)
+        self._listeners = sockets.listen(self.config.host, self.config.port, self.config.backlog)
+        try:
+            self._worker = make_worker(app, self._listeners, self.config)
+            self._thread = threading.Thread(target=self._run, name=f"velocem {name}", daemon=True)
+            self._thread.start()
+        except BaseException:
+            sockets.close(self._listeners)
+            raise
+
+    def stop(self, *, at_once: bool = False) -> None:
+        """Stop, and wait for it; at_once does not let running requests finish. Twice does no harm."""
+        worker, thread = self._running(), self._thread
+        if thread is None or not self._listeners:
+            return
+        grace = self.config.timeout_graceful_shutdown
+        if not at_once:
+            worker.stop()
+            thread.join(grace + KILL_SECONDS if grace else None)
+        worker.kill()
+        thread.join(KILL_SECONDS)
+        sockets.close(self._listeners)
+        self._listeners = []
+        if thread.is_alive():
+            raise RuntimeError("the application does not give control back: its thread is left behind")
+        if self._error is not None:
+            raise self._error
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.stop(at_once=error is not None)
+
+    def _run(self) -> None:
+        try:
+            self._running().run()
+        except BaseException as error:  # noqa: BLE001
+            self._error = error
+
+    def _running(self) -> Worker:
+        if self._worker is None:
+            raise RuntimeError("the Server has not been started")
+        return self._worker
+
+    def _first(self) -> Listener:
+        if not self._listeners:
+            raise RuntimeError("the Server is not running")
+        return self._listeners[0]

@@ -88,7 +88,8 @@ PY_FILES = velocem tests tools bench examples
 
 check: build $(VENV)/.tools-check $(VENV)/.tools-test
 	PYTHON="$(PYTHON)" tools/setup_debian.sh clang
-	$(BIN)/clang-format --dry-run -Werror $(C_FILES)
+	@echo 'clang-format --dry-run -Werror (all C files)'
+	@$(BIN)/clang-format --dry-run -Werror $(C_FILES)
 	$(BIN)/ruff format --check $(PY_FILES)
 	$(BIN)/ruff check $(PY_FILES)
 	$(PY) tools/check_layers.py .
@@ -101,7 +102,8 @@ check: build $(VENV)/.tools-check $(VENV)/.tools-test
 	done
 
 format: $(VENV)/.tools-check
-	$(BIN)/clang-format -i $(C_FILES)
+	@echo 'clang-format -i (all C files)'
+	@$(BIN)/clang-format -i $(C_FILES)
 	$(BIN)/ruff format $(PY_FILES)
 	$(BIN)/ruff check --fix $(PY_FILES)
 

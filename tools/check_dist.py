@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
+import time
 import urllib.request
 from pathlib import Path
 
@@ -15,39 +15,43 @@ def app(environ, start_response):
     start_response("200 OK", [("Content-Type", "text/plain")])
     return [body]
 """
-SECONDS_TO_START = 30
+SECONDS = 30
 
 
 def install(package: Path, folder: Path) -> Path:
     """The environment's folder of programs. The source package builds with what its build-system table asks for."""
     subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-    pip = [folder / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*pip, package.resolve()], check=True)
+    pip = folder / "bin" / "pip"
+    subprocess.run([pip, "install", "--quiet", "--disable-pip-version-check", package.resolve()], check=True)
     return folder / "bin"
 
 
 def serve(programs: Path, folder: Path) -> None:
     (folder / "tried.py").write_text(APP)
-    command = [programs / "velocem", "tried:app", "--port", "0"]
-    with subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True) as process:
-        watchdog = threading.Timer(SECONDS_TO_START, process.kill)
-        watchdog.start()
-        try:
-            assert process.stderr is not None
-            line = process.stderr.readline()
-            url = re.search(r"http://\S+", line)
-            if url is None:
-                raise SystemExit(f"it did not start: {line}{process.stderr.read()}")
-            request = urllib.request.Request(f"{url[0]}/caf%C3%A9", data=b"body of ")
-            with urllib.request.urlopen(request, timeout=10) as response:
-                answer = response.read().decode()
-            process.send_signal(signal.SIGTERM)
-            status = process.wait(SECONDS_TO_START)
-        finally:
-            watchdog.cancel()
-            process.kill()
-    if (answer, status) != ("body of /café", 0):
-        raise SystemExit(f"it answered {answer!r} and exited with {status}")
+    log = folder / "log"
+    with log.open("w") as errors:
+        process = subprocess.Popen([programs / "velocem", "tried:app", "--port", "0"], cwd=folder, stderr=errors)
+    try:
+        request = urllib.request.Request(f"{started(process, log)}/caf%C3%A9", data=b"body of ")
+        with urllib.request.urlopen(request, timeout=10) as response:
+            answer = response.read().decode("latin-1")
+        process.send_signal(signal.SIGTERM)
+        status = process.wait(SECONDS)
+    finally:
+        process.kill()
+        process.wait()
+    if (answer, status) != ("body of /caf\u00c3\u00a9", 0):
+        raise SystemExit(f"it answered {answer!r} and exited with {status}: {log.read_text()}")
+
+
+def started(process: "subprocess.Popen[bytes]", log: Path) -> str:
+    """The URL of the start-up line."""
+    deadline = time.monotonic() + SECONDS
+    while process.poll() is None and time.monotonic() < deadline:
+        if url := re.search(r"http://\S+", log.read_text()):
+            return url[0]
+        time.sleep(0.05)
+    raise SystemExit(f"it did not start: {log.read_text()}")
 
 
 def main(dist: str) -> int:

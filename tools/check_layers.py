@@ -5,8 +5,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-# Rooms and what each may include of the others; docs/architecture.md has the picture. "py" is the common part of src/py:
-# it holds the extension together, so it may look into the interfaces, which may not look into each other.
+# Rooms and what each may include of the others; docs/architecture.md has the picture. "py" is the common part of
+# src/py: it holds the extension together, so it may look into the interfaces, which may not look into each other.
 PROTOCOLS = {"http1", "http2", "ws", "uwsgi"}
 MAY_INCLUDE: dict[str, set[str]] = {
     "base": set(),

@@ -75,7 +75,7 @@ def environment(interpreter: Interpreter) -> Path:
     python = folder / "bin" / "python"
     if not python.exists():
         run(interpreter.path, "-m", "venv", folder)
-    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    pip: list[str | Path] = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     run(*pip, "-r", "requirements/build.txt", "-r", "requirements/test.txt")
     tools = dict(os.environ, PATH=f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}")
     (ROOT / "build").mkdir(exist_ok=True)
@@ -99,7 +99,7 @@ def main() -> int:
         try:
             run(environment(interpreter) / "bin" / "pytest", "-q")
         except subprocess.CalledProcessError as error:
-            failed.append(f"{label}: {error}")
+            failed.append(f"{label}: {Path(error.cmd[0]).name} failed with {error.returncode}")
     print("\n".join(failed), end="\n" if failed else "")
     return 1 if failed else 0
 

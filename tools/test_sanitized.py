@@ -19,7 +19,7 @@ def library(name: str) -> str:
 def build(setup: list[str]) -> None:
     if not PYTHON.exists():
         subprocess.run([sys.executable, "-m", "venv", FOLDER], check=True)
-    pip = [PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    pip: list[str | Path] = [PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     subprocess.run([*pip, "-r", "requirements/build.txt", "-r", "requirements/test.txt"], check=True, cwd=ROOT)
     env = dict(os.environ, CC="gcc", PATH=f"{FOLDER / 'bin'}{os.pathsep}{os.environ['PATH']}")
     (ROOT / "build").mkdir(exist_ok=True)
@@ -35,7 +35,7 @@ def test(arguments: list[str]) -> int:
         ASAN_OPTIONS="detect_leaks=0:abort_on_error=1:strict_string_checks=1",
         UBSAN_OPTIONS="print_stacktrace=1:halt_on_error=1",
     )
-    return subprocess.run([FOLDER / "bin" / "pytest", "-q", *arguments], check=False, cwd=ROOT, env=env).returncode
+    return subprocess.run([FOLDER / "bin" / "pytest", "-q", "--ignore=tests/source", *arguments], check=False, cwd=ROOT, env=env).returncode
 
 
 def main(arguments: list[str]) -> int:

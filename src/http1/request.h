@@ -24,6 +24,7 @@ void vel_h1_parser_reset(struct vel_h1_parser *p);
 /* Parses one head from in, which at every call for the same head starts at the same byte and has the earlier bytes
  * unchanged; it may have moved. The same head object must be given until the head is complete, untouched between.
  * Returns the bytes used, up to and with the empty line (> 0); 0 when more are needed; a negative status when the
- * head is refused: -400, -414, -417 (never), -431, -501, -505, -413 by framing. *why is then a constant for the log.
+ * head is refused: -400, -414, -431, -505, -501 (CONNECT, or by framing), -413 by framing. *why is then a constant for
+ * the log. What is refused, and why, does not depend on where the input was cut, and is told at the byte that shows it.
  * Never reads past in + len; allocates nothing. A complete head has been through vel_head_check. */
 long vel_h1_parse_head(struct vel_h1_parser *p, struct vel_head *head, const char *in, size_t len, const char **why);

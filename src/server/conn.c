@@ -63,9 +63,9 @@ static enum vel_timeout clock_of(const struct vel_conn *c) {
     return c->served && c->in.len == 0 ? VEL_TIMEOUT_KEEP_ALIVE : VEL_TIMEOUT_HEADER;
 }
 
-/* Input is left in the kernel while a complete request has no answer yet: that is the back-pressure on pipelining. */
+/* Input is left in the kernel while an answer is not out: that is the back-pressure on pipelining. */
 static unsigned wanted_io(const struct vel_conn *c) {
-    bool waits = c->exchange != NULL && c->exchange->received;
+    bool waits = c->exchange != NULL ? c->exchange->received : c->owed != NULL;
     return (c->eof || (waits && !c->lingering) ? 0 : VEL_READ) | (c->owed != NULL ? VEL_WRITE : 0);
 }
 
@@ -101,7 +101,11 @@ static void serve_kept(struct vel_conn *c) {
 static void serve_shared(struct vel_conn *c, size_t len) {
     const char *in = c->worker->in;
     size_t used = vel_proto_h1_input(c, in, len);
-    if (used < len && c->fate == VEL_FATE_OPEN && vel_buf_append(&c->in, in + used, len - used) != VEL_OK)
+    if (used == len)
+        return;
+    if (c->fate != VEL_FATE_OPEN)
+        c->unread = true; /* it sends on behind its last request: more may be under way */
+    else if (vel_buf_append(&c->in, in + used, len - used) != VEL_OK)
         vel_conn_doom(c, VEL_FATE_CUT);
 }
 
@@ -179,6 +183,14 @@ static void give_turn(struct vel_conn *c) {
     go_on(c);
 }
 
+/* Nothing is owed any more: the exchange that waited for that goes on, or the requests that did. */
+static void written(struct vel_conn *c) {
+    if (c->awaits_credit)
+        give_turn(c);
+    else
+        go_on(c);
+}
+
 void vel_conn_turn(struct vel_conn *c) {
     give_turn(c);
     settle(c);
@@ -188,8 +200,8 @@ static void on_io(struct vel_watch *watch, unsigned io) {
     struct vel_conn *c = VEL_CONTAINER(watch, struct vel_conn, watch);
     if (io & VEL_ERROR)
         vel_conn_doom(c, VEL_FATE_CUT);
-    if ((io & VEL_WRITE) && c->fate != VEL_FATE_CUT && vel_output_flush(c) == VEL_OK && c->awaits_credit)
-        give_turn(c);
+    if ((io & VEL_WRITE) && c->fate != VEL_FATE_CUT && vel_output_flush(c) == VEL_OK)
+        written(c);
     if ((io & (VEL_READ | VEL_HUP)) && !c->eof && (c->fate == VEL_FATE_OPEN || c->lingering))
         receive(c);
     settle(c);

@@ -16,14 +16,20 @@ static void drop_partial(struct vel_conn *c) {
     c->partial = NULL;
 }
 
+static struct vel_exchange *detach(struct vel_conn *c) {
+    struct vel_exchange *x = c->exchange;
+    c->exchange = NULL;
+    c->awaits_credit = false;
+    return x;
+}
+
 bool vel_proto_h1_next(struct vel_conn *c) {
     struct vel_exchange *x = c->exchange;
     if (x == NULL)
         return c->fate == VEL_FATE_OPEN;
     if (!x->ended || !x->received)
         return false;
-    c->exchange = NULL;
-    vel_exchange_close(x);
+    vel_exchange_close(detach(c));
     drop_partial(c);
     c->served = c->progress = true;
     if (c->fate == VEL_FATE_OPEN && vel_h1_conn_finish(&c->h1))
@@ -43,13 +49,12 @@ static void answer(struct vel_conn *c, struct vel_exchange *x, unsigned status) 
 }
 
 void vel_proto_h1_refuse(struct vel_conn *c, unsigned status) {
-    struct vel_exchange *x = c->exchange;
+    struct vel_exchange *x = detach(c);
     c->worker->stats.refused++;
     vel_h1_conn_close(&c->h1);
     c->unread = true;
     if (x == NULL)
         x = vel_exchange_open(c, NULL, &vel_proto_h1);
-    c->exchange = NULL;
     if (x != NULL) {
         answer(c, x, status);
         vel_exchange_close(x);
@@ -155,7 +160,8 @@ size_t vel_proto_h1_input(struct vel_conn *c, const char *in, size_t len) {
     size_t at = 0, used;
     struct vel_slice data;
     bool go_on = true;
-    while (go_on && c->fate == VEL_FATE_OPEN) {
+    /* A client that sends requests and takes no answers is not served on: what it is owed stays bounded. */
+    while (go_on && c->fate == VEL_FATE_OPEN && (c->owed == NULL || c->exchange != NULL)) {
         struct vel_head *head = c->partial != NULL ? c->partial : c->worker->head;
         enum vel_h1_event event = vel_h1_conn_next(&c->h1, in + at, len - at, &used, head, &data);
         at += used;
@@ -191,7 +197,7 @@ void vel_proto_h1_eof(struct vel_conn *c) {
     if (x != NULL && x->received)
         return; /* the answer is still wanted: half-close */
     if (x != NULL) {
-        c->exchange = NULL;
+        detach(c);
         vel_exchange_drop(x);
         x->failed = true;
         vel_exchange_close(x);

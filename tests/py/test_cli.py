@@ -96,9 +96,9 @@ def test_it_serves_and_says_where(folder: Path) -> None:
 
 def test_factory_and_folder(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     elsewhere = tmp_path_factory.mktemp("elsewhere")
-    with Process("--factory", "site_app:make", "--port=0", "--app-dir", str(folder), cwd=elsewhere) as process:
-        with Client(process.address) as client:
-            assert client.ask(request()).status == 200
+    arguments = ("--factory", "site_app:make", "--port=0", "--app-dir", str(folder))
+    with Process(*arguments, cwd=elsewhere) as process, Client(process.address) as client:
+        assert client.ask(request()).status == 200
 
 
 def test_options_from_environment_and_pyproject(folder: Path) -> None:

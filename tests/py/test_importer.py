@@ -76,7 +76,8 @@ def test_a_module_in_a_package(tmp_path: Path, write: Write, load: Any) -> None:
 
 @pytest.mark.parametrize("call", ["make()", "make(3)", "make(3, name='x')", "deep.make([1], name={'a': None})"])
 def test_the_call_form_with_literal_arguments(call: str, write: Write, load: Any) -> None:
-    make = "def make(*args, **named):\n    def app(environ, start_response): ...\n    app.got = args, named\n    return app\n"
+    make = "def make(*args, **named):\n    def app(environ, start_response): ...\n"
+    make += "    app.got = args, named\n    return app\n"
     name = write(make + "class deep:\n    make = staticmethod(make)\n")
     arguments = call[call.index("(") :]
     assert load(f"{name}:{call}").got == eval(f"(lambda *a, **n: (a, n)){arguments}")

@@ -31,6 +31,7 @@ void vel_wsgi_run_close(struct vel_wsgi_run *run) {
     struct vel_start_response *start = run->start;
     run->result = run->iterator = NULL;
     run->start = NULL;
+    start->exchange = NULL; /* close() may not send any more */
     if (result != NULL)
         call_close(run, result);
     Py_XDECREF(iterator);
@@ -50,8 +51,10 @@ static void finish(struct vel_wsgi_run *run) {
 
 void vel_wsgi_fail(struct vel_wsgi_run *run, const char *message) {
     struct vel_exchange *x = run->exchange;
-    if (x->conn->worker->asked == VEL_WORKER_KILLED)
-        PyErr_Clear(); /* Ctrl-C in the middle of a request: the interrupt is no fault of the application's */
+    /* Ctrl-C in the middle of a request, or a client that went while write() was waiting, is no fault of the
+     * application's. */
+    if (x->conn->worker->asked == VEL_WORKER_KILLED || x->conn->fate == VEL_FATE_CUT)
+        PyErr_Clear();
     else
         vel_log(run->wsgi->log, VEL_LOG_ERROR, message);
     vel_wsgi_run_close(run);

@@ -448,6 +448,17 @@ static void check_refused_at(const char *in, size_t refused_at, long status, con
     guard_free(f.copy, f.len);
 }
 
+static void a_fault_is_told_at_its_byte(void) {
+    check_refused_at("G@", 2, -400, &limits);
+    check_refused_at("get ", 4, -400, &limits);
+    check_refused_at("GET /abc\x80", 9, -400, &limits);
+    check_refused_at("GET / HTTX", 10, -400, &limits);
+    check_refused_at("GET / HTTP/1.1\r\nAb ", 19, -400, &limits);
+    check_refused_at("GET / HTTP/1.1\r\nAb: c\x01", 22, -400, &limits);
+    check_refused_at("GET / HTTP/1.1\r\nAb: c\rd", 23, -400, &limits);
+    check_refused_at("GET / HTTP/1.1\r\nAb: c\r\n ", 24, -400, &limits);
+}
+
 static void limits_are_checked_while_reading(void) {
     struct vel_limits small = {.target = 8, .head = 100, .fields = 2, .field = 20, .name = 6, .body = 5};
     /* RFC 9110 15.5.15, RFC 6585 5: no line end is waited for. */
@@ -455,6 +466,7 @@ static void limits_are_checked_while_reading(void) {
     check_refused_at("OPTIONS /23456789", 17, -414, &small);
     check_refused_at("GET / HTTP/1.1\r\nA: 4567890123456789012", 16 + 21, -431, &small);
     check_refused_at("GET / HTTP/1.1\r\nA:1\r\nB:2\r\nC", 16 + 10 + 1, -431, &small);
+    check_refused_at("GET / HTTP/1.1\r\nA234567", 16 + 7, -431, &small);
     small.field = small.fields = 100;
     small.head = 40;
     check_refused_at("GET / HTTP/1.1\r\nA: 4567890123456789012345", 41, -431, &small);
@@ -556,6 +568,7 @@ int main(void) {
     RUN(what_the_head_before_left_does_not_show);
     RUN(the_first_byte_tells_what_is_no_request);
     RUN(an_empty_input_needs_more);
+    RUN(a_fault_is_told_at_its_byte);
     RUN(limits_are_checked_while_reading);
     RUN(limits_are_exact);
     RUN(fields_never_pass_the_room_of_a_head);

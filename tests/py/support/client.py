@@ -1,4 +1,4 @@
-"""A client that sends bytes as they are given and reads responses strictly: any slip of the server is an AssertionError."""
+"""A client that sends bytes as given and reads responses strictly: any slip of the server is an AssertionError."""
 
 import re
 import socket

@@ -24,14 +24,25 @@ def fuzz(name: str, seconds: int) -> int:
         "-timeout=10",
         "-rss_limit_mb=2048",
         "-print_final_stats=1",
-        "-verbosity=0",
         f"-artifact_prefix={FOUND}/{name}-",
         *([f"-dict={dictionary}"] if dictionary.exists() else []),
         found,
         *seeds,
     ]
-    print(f"fuzz {name}: {seconds} s", flush=True)
-    return subprocess.run(command, check=False).returncode
+    log = FOUND / f"{name}.log"
+    with log.open("wb") as output:
+        status = subprocess.run(command, check=False, stdout=output, stderr=output).returncode
+    summarise(name, seconds, status, log.read_text(errors="replace").splitlines())
+    return status
+
+
+def summarise(name: str, seconds: int, status: int, lines: list[str]) -> None:
+    """One line when nothing was found, the end of the target's output when something was."""
+    runs = [line.split()[-1] for line in lines if line.startswith("stat::number_of_executed_units")]
+    print(f"fuzz {name}: {seconds} s, {runs[0] if runs else 'no'} runs, {'found something' if status else 'clean'}")
+    if status:
+        print("\n".join(lines[-60:]))
+    sys.stdout.flush()
 
 
 def main(name: str, seconds: str) -> int:

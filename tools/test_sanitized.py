@@ -35,7 +35,9 @@ def test(arguments: list[str]) -> int:
         ASAN_OPTIONS="detect_leaks=0:abort_on_error=1:strict_string_checks=1",
         UBSAN_OPTIONS="print_stacktrace=1:halt_on_error=1",
     )
-    return subprocess.run([FOLDER / "bin" / "pytest", "-q", "--ignore=tests/source", *arguments], check=False, cwd=ROOT, env=env).returncode
+    return subprocess.run(
+        [FOLDER / "bin" / "pytest", "-q", "--ignore=tests/source", *arguments], check=False, cwd=ROOT, env=env
+    ).returncode
 
 
 def main(arguments: list[str]) -> int:

@@ -10,6 +10,9 @@ from velocem import __version__, config, server
 from velocem.config import LATER, TABLE, Config
 from velocem.exceptions import ConfigError
 
+# People at a terminal want to see requests, as other servers show them; a program asks for it.
+COMMAND_DEFAULTS = {"access_log": True}
+
 SHORT = {"bind": ["-b"], "workers": ["-w"]}
 
 
@@ -32,7 +35,8 @@ def make_parser() -> argparse.ArgumentParser:
         prog="velocem",
         usage="velocem [options] module:attribute",
         description="Serve a Python web application.",
-        epilog="Every option is also read from VELOCEM_<NAME> and from [tool.velocem] in ./pyproject.toml. "
+        epilog="A SIZE is in bytes, or as 64k, 1m, 1g. "
+        "Every option is also read from VELOCEM_<NAME> and from [tool.velocem] in ./pyproject.toml. "
         "Exit status: 0 stopped by a signal, 2 a bad option, 3 a failed start.",
         allow_abbrev=False,
         argument_default=argparse.SUPPRESS,
@@ -51,14 +55,34 @@ def make_parser() -> argparse.ArgumentParser:
 
 def add_option(parser: argparse.ArgumentParser, name: str) -> None:
     row = TABLE[name]
-    spelling = config.spell_flag(name)
-    default = row.default
-    if isinstance(default, bool):
-        text = f"{row.metadata['help']} (default: {'on' if default or name == 'access_log' else 'off'})"
-        parser.add_argument(spelling, action=argparse.BooleanOptionalAction, help=text)
+    text = f"{row.metadata['help']} (default: {show_default(name, row.default)})"
+    if isinstance(row.default, bool):
+        parser.add_argument(config.spell_flag(name), action=argparse.BooleanOptionalAction, help=text)
     else:
-        text = f"{row.metadata['help']} (default: {default})"
-        parser.add_argument(spelling, metavar=name.rpartition("_")[2].upper(), help=text)
+        parser.add_argument(config.spell_flag(name), metavar=metavar(name), help=text)
+
+
+def metavar(name: str) -> str:
+    if name.startswith("timeout_"):
+        return "SECONDS"
+    if name == "body_memory" or (name.startswith("limit_") and name != "limit_fields"):
+        return "SIZE"
+    return name.rpartition("_")[2].upper()
+
+
+def show_default(name: str, default: object) -> str:
+    if isinstance(default, bool):
+        return "on" if default or name in COMMAND_DEFAULTS else "off"
+    if isinstance(default, int) and metavar(name) == "SIZE":
+        return show_size(default)
+    return f"{default:g}" if isinstance(default, float) else str(default)
+
+
+def show_size(number: int) -> str:
+    for unit, factor in reversed(config.UNITS.items()):
+        if number and number % factor == 0:
+            return f"{number // factor}{unit}"
+    return str(number)
 
 
 def version_line() -> str:
@@ -69,8 +93,7 @@ def version_line() -> str:
 def read_config(argv: Sequence[str] | None = None) -> Config:
     """The configuration of the command: the command line, then the environment, then pyproject.toml."""
     values = vars(make_parser().parse_args(argv))
-    # People at a terminal want to see requests, as other servers show them; a program asks for it.
-    defaults = config.call({"access_log": True})
+    defaults = config.call(COMMAND_DEFAULTS)
     settings = config.build(defaults, config.pyproject(Path.cwd()), config.environment(), config.command_line(values))
     if not settings.app:
         raise ConfigError("no application is named, as in: velocem module:attribute")

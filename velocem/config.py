@@ -134,14 +134,16 @@ class Config:
     timeout_graceful_shutdown: float = option(30.0, seconds, "seconds running requests get to finish; 0 is no limit")
     # 240: what IIS and Kestrel have refused by for years; a slow modem is ten times faster.
     min_body_rate: int = option(240, whole(0, 1 << 30), "least bytes per second of a request body; 0 is no limit")
-    limit_head: int = option(64 << 10, size(256, 16 << 20), "size of a request head")
-    limit_target: int = option(8192, head_size, "size of a request target")
-    limit_fields: int = option(100, whole(1, 256), "number of header fields")
-    limit_field_size: int = option(8192, head_size, "size of one header field")
-    limit_body: int = option(1 << 30, size(0, 1 << 50), "size of a request body; 0 allows none")
-    limit_trailers: int = option(8192, size(0, 16 << 20), "size of the trailer fields after a chunked body")
-    limit_chunk_ext: int = option(16 << 10, size(0, 16 << 20), "size of all chunk extensions of one body")
-    body_memory: int = option(512 << 10, size(0, 1 << 40), "size of a body kept in memory; the rest goes to a file")
+    limit_head: int = option(64 << 10, size(256, 16 << 20), "most bytes of a request head")
+    limit_target: int = option(8192, head_size, "most bytes of a request target")
+    limit_fields: int = option(100, whole(1, 256), "most header fields")
+    limit_field_size: int = option(8192, head_size, "most bytes of one header field")
+    limit_body: int = option(1 << 30, size(0, 1 << 50), "most bytes of a request body; 0 allows none")
+    limit_trailers: int = option(8192, size(0, 16 << 20), "most bytes of trailer fields after a chunked body")
+    limit_chunk_ext: int = option(16 << 10, size(0, 16 << 20), "most bytes of chunk extensions of one body")
+    body_memory: int = option(
+        512 << 10, size(0, 1 << 40), "most bytes of a body in memory; a longer one goes to a file"
+    )
 
 
 class Options(TypedDict, total=False):

@@ -47,8 +47,11 @@ static enum vel_h1_event next_head(struct vel_h1_conn *c, const char *in, size_t
                                    struct vel_head *head) {
     const char *why = NULL;
     long n = vel_h1_parse_head(&c->parser, head, in, len, &why);
-    if (n < 0)
+    if (n < 0) {
+        /* A HEAD gets no content, also when it is refused for its fields (RFC 9110 9.3.2). */
+        c->head_method = c->parser.in_fields && head->method == VEL_METHOD_HEAD;
         return refuse(c, n, why);
+    }
     if (n == 0) {
         c->reading = len > c->parser.line || c->parser.in_fields ? READ_HEAD : READ_BETWEEN;
         return VEL_H1_MORE;

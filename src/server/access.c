@@ -166,6 +166,16 @@ static bool ready(int fd) {
     return poll(&p, 1, 0) == 1 && (p.revents & POLLOUT);
 }
 
+/* Whole lines where they fit: several workers may write to one file or pipe, and theirs come in between. */
+static size_t piece_of(const char *at, size_t len) {
+    if (len <= PIECE)
+        return len;
+    size_t n = PIECE;
+    while (n > 0 && at[n - 1] != '\n')
+        n--;
+    return n > 0 ? n : PIECE;
+}
+
 static uint64_t count_lines(const char *at, size_t len) {
     uint64_t n = 0;
     for (size_t i = 0; i < len; i++)
@@ -176,7 +186,7 @@ static uint64_t count_lines(const char *at, size_t len) {
 void vel_access_flush(struct vel_access *log) {
     size_t at = 0;
     while (at < log->lines.len && ready(log->fd)) {
-        size_t piece = log->lines.len - at < PIECE ? log->lines.len - at : PIECE;
+        size_t piece = piece_of(log->lines.data + at, log->lines.len - at);
         ssize_t n = write(log->fd, log->lines.data + at, piece);
         if (n > 0) {
             at += (size_t)n;

@@ -2,7 +2,6 @@
 #include "server/conn.h"
 
 #include "base/mem.h"
-#include "server/exchange.h"
 #include "server/output.h"
 #include "server/proto_h1.h"
 #include "server/worker.h"
@@ -20,21 +19,23 @@ void vel_conn_doom(struct vel_conn *c, enum vel_fate fate) {
         c->fate = (uint8_t)fate;
 }
 
+void vel_conn_unfinished(struct vel_conn *c) {
+    if (c->h1.ending == VEL_H1_END_CLOSE)
+        c->reset = true;
+}
+
 /* Nothing may call the connection any more: detached first, then its exchange hears of it, then it is freed. */
 static void destroy(struct vel_conn *c) {
     struct vel_worker *w = c->worker;
-    struct vel_exchange *x = c->exchange;
     vel_loop_unwatch(&w->loop, &c->watch);
     vel_timer_stop(&c->timer);
     vel_list_remove(&c->node);
     c->fate = VEL_FATE_CUT;
-    c->exchange = NULL;
     w->out_len = 0;
     w->stats.open--;
-    if (x != NULL) {
-        vel_exchange_drop(x);
-        vel_exchange_close(x);
-    }
+    vel_proto_h1_drop(c);
+    if (c->owed != NULL)
+        vel_conn_unfinished(c);
     if (c->reset)
         vel_sock_reset_on_close(c->stream.fd);
     close(c->stream.fd);
@@ -69,14 +70,24 @@ static unsigned wanted_io(const struct vel_conn *c) {
     return (c->eof || (waits && !c->lingering) ? 0 : VEL_READ) | (c->owed != NULL ? VEL_WRITE : 0);
 }
 
+/* The kernel has taken the rest between the exchange's last try and now: no write event will tell. */
+static void grant_credit(struct vel_conn *c) {
+    c->awaits_credit = false;
+    vel_exchange_yield(c->exchange);
+}
+
 /* The only place where a dispatch ends: sends, then closes, or sets what is waited for and for how long. */
 static void settle(struct vel_conn *c) {
     struct vel_worker *w = c->worker;
     if (c->fate != VEL_FATE_CUT && (w->out_len > 0 || c->owed != NULL))
         vel_output_flush(c);
     w->out_len = 0;
+    if (c->awaits_credit && c->owed == NULL && c->fate == VEL_FATE_OPEN)
+        grant_credit(c);
+    if (c->fate == VEL_FATE_FLUSH && c->exchange != NULL)
+        vel_proto_h1_drop(c); /* it was cut: the rest of its request is not waited for */
     if (c->fate == VEL_FATE_FLUSH && c->owed == NULL && !c->lingering) {
-        if (!c->unread || c->eof)
+        if ((!c->unread && c->in.len == 0) || c->eof)
             c->fate = VEL_FATE_CUT;
         else
             linger(c);
@@ -126,6 +137,7 @@ static void read_behind(struct vel_conn *c) {
         return;
     }
     ssize_t n = c->stream.ops->read(&c->stream, at, READ_BEHIND);
+    c->unread = n == READ_BEHIND;
     if (n <= 0) {
         read_failed(c, n);
         return;
@@ -161,12 +173,21 @@ static void receive(struct vel_conn *c) {
         read_shared(c);
 }
 
+/* While the worker stops: what is already here is still answered. */
+static void close_idle(struct vel_conn *c) {
+    receive(c);
+    if (c->exchange == NULL && c->in.len == 0)
+        vel_conn_doom(c, VEL_FATE_FLUSH);
+}
+
 /* After the application had a turn: the next request may be waiting, or the peer may have said it is the last. */
 static void go_on(struct vel_conn *c) {
     while (c->fate == VEL_FATE_OPEN && vel_proto_h1_next(c)) {
         if (c->in.len == 0) {
             if (c->eof)
                 vel_conn_doom(c, VEL_FATE_FLUSH);
+            else if (c->worker->state != VEL_WORKER_SERVING)
+                close_idle(c); /* its reply had promised to go on, before the worker was told to stop */
             return;
         }
         size_t before = c->in.len;
@@ -244,9 +265,7 @@ void vel_conn_close(struct vel_conn *c) {
 void vel_conn_drain(struct vel_conn *c) {
     if (c->exchange != NULL || c->fate != VEL_FATE_OPEN || c->in.len > 0)
         return;
-    receive(c);
-    if (c->exchange == NULL && c->in.len == 0)
-        vel_conn_doom(c, VEL_FATE_FLUSH);
+    close_idle(c);
     settle(c);
 }
 

@@ -57,5 +57,8 @@ void vel_conn_turn(struct vel_conn *c);
 /* The clock of the connection has run out. */
 void vel_conn_timeout(struct vel_timer *t);
 
+/* What it was sending stays unfinished: where a FIN would make that look whole, the close will be a reset. */
+void vel_conn_unfinished(struct vel_conn *c);
+
 /* Raises the fate. */
 void vel_conn_doom(struct vel_conn *c, enum vel_fate fate);

@@ -37,16 +37,14 @@ static struct vel_head *copy_head(struct vel_arena *arena, const struct vel_head
 }
 
 int vel_exchange_keep(struct vel_exchange *x) {
-    if (x->kept)
-        return VEL_OK;
-    if (x->head != NULL) {
+    if (!x->kept && x->head != NULL) {
         struct vel_head *head = copy_head(&x->arena, x->head);
         if (head == NULL)
             return VEL_ENOMEM;
         x->head = head;
     }
     x->kept = true;
-    return vel_body_own(&x->body);
+    return vel_body_own(&x->body); /* it may have begun after the head was kept */
 }
 
 void vel_exchange_drop(struct vel_exchange *x) {

@@ -11,8 +11,9 @@
 /* A body up to here is copied behind its head; a longer one is sent from where it is. */
 #define VEL_COPY_MAX 16384
 
-/* Room for n bytes in the stage, n at most VEL_STAGE_MAX; sends what is there when it is short. NULL when that fails
- * for want of memory. The bytes are the connection's after vel_output_staged. */
+/* Room for n bytes in the stage, n at most VEL_STAGE_MAX; sends what is there when it is short; when that fails
+ * the connection is doomed, and what is staged goes nowhere. NULL when n is more. The bytes are the connection's after
+ * vel_output_staged. */
 char *vel_output_stage(struct vel_conn *c, size_t n);
 void vel_output_staged(struct vel_conn *c, size_t n);
 

@@ -11,11 +11,20 @@
 
 /* --- replies --------------------------------------------------------------------------------------------------- */
 
+/* The application is done with it: turns it has asked for are not given. */
+static void set_ended(struct vel_exchange *x) {
+    x->ended = true;
+    x->conn->awaits_credit = false;
+    vel_list_remove(&x->turn);
+}
+
 /* A head beyond the stage: rare enough for an allocation of its own. */
 static int render_large(struct vel_conn *c, const struct vel_h1_rendering *r, size_t room) {
     char *at = vel_alloc(room);
-    if (at == NULL)
+    if (at == NULL) {
+        vel_conn_doom(c, VEL_FATE_CUT); /* or a body could go out without it */
         return VEL_ENOMEM;
+    }
     int err = vel_output_copy(c, vel_slice(at, vel_h1_render_head(r, at)));
     vel_free(at);
     return err;
@@ -113,7 +122,8 @@ static int reply_file(struct vel_exchange *x, int file, int64_t offset, uint64_t
     enum vel_h1_wrap wrap = VEL_H1_PLAIN;
     int verdict = x->status != 0 ? vel_h1_conn_data(&c->h1, &len, &wrap) : VEL_ESTATE;
     if (verdict == VEL_ESTATE || len == 0) {
-        loan.release(loan.owner);
+        if (loan.release != NULL)
+            loan.release(loan.owner);
         return verdict;
     }
     x->sent += len;
@@ -128,7 +138,7 @@ static int reply_file(struct vel_exchange *x, int file, int64_t offset, uint64_t
 static void cut(struct vel_exchange *x) {
     struct vel_conn *c = x->conn;
     x->failed = true;
-    c->reset = c->h1.ending == VEL_H1_END_CLOSE;
+    vel_conn_unfinished(c);
     vel_h1_conn_close(&c->h1);
     vel_conn_doom(c, c->reset ? VEL_FATE_CUT : VEL_FATE_FLUSH);
 }
@@ -137,7 +147,7 @@ static int reply_end(struct vel_exchange *x) {
     struct vel_conn *c = x->conn;
     struct vel_slice tail = {0};
     int err = vel_h1_conn_end(&c->h1, &tail);
-    x->ended = true;
+    set_ended(x);
     if (err == VEL_OK && tail.len > 0)
         err = vel_output_copy(c, tail);
     if (err != VEL_OK)
@@ -150,7 +160,7 @@ static void reply_abort(struct vel_exchange *x) {
         reply_end(x);
         return;
     }
-    x->ended = true;
+    set_ended(x);
     cut(x);
 }
 

@@ -16,6 +16,9 @@ void vel_proto_h1_eof(struct vel_conn *c);
  * waits may be looked at now. */
 bool vel_proto_h1_next(struct vel_conn *c);
 
+/* Ends the present exchange, if there is one, with its connection. */
+void vel_proto_h1_drop(struct vel_conn *c);
+
 /* Refuses the present request, or what was to become one, with this status, if no reply has begun; the connection takes
  * no more. */
 void vel_proto_h1_refuse(struct vel_conn *c, unsigned status);

@@ -23,6 +23,17 @@ static struct vel_exchange *detach(struct vel_conn *c) {
     return x;
 }
 
+void vel_proto_h1_drop(struct vel_conn *c) {
+    struct vel_exchange *x = detach(c);
+    if (x == NULL)
+        return;
+    if (x->status != 0 && !x->ended)
+        vel_conn_unfinished(c);
+    vel_exchange_drop(x);
+    vel_exchange_close(x);
+    drop_partial(c);
+}
+
 bool vel_proto_h1_next(struct vel_conn *c) {
     struct vel_exchange *x = c->exchange;
     if (x == NULL)
@@ -41,11 +52,17 @@ bool vel_proto_h1_next(struct vel_conn *c) {
 /* The server answers in the application's place; the application, if it knows of the exchange, hears that it is over.
  */
 static void answer(struct vel_conn *c, struct vel_exchange *x, unsigned status) {
-    bool begun = x->status != 0;
+    bool ended = x->ended;
     vel_exchange_drop(x);
+    if (ended)
+        return;
+    if (x->status != 0) {
+        vel_exchange_abort(x);
+        return;
+    }
     x->failed = false;
-    if (begun || vel_reply_status(x, status) != VEL_OK || vel_exchange_end(x) != VEL_OK)
-        vel_conn_doom(c, begun ? VEL_FATE_FLUSH : VEL_FATE_CUT);
+    if (vel_reply_status(x, status) != VEL_OK || vel_exchange_end(x) != VEL_OK)
+        vel_conn_doom(c, VEL_FATE_CUT);
 }
 
 void vel_proto_h1_refuse(struct vel_conn *c, unsigned status) {
@@ -188,19 +205,17 @@ size_t vel_proto_h1_input(struct vel_conn *c, const char *in, size_t len) {
             return len;
         }
     }
+    /* An exchange that ends with its connection ends here: its head may lie in the bytes that the caller now spends. */
+    if (c->fate != VEL_FATE_OPEN)
+        vel_proto_h1_drop(c);
     return at;
 }
 
 void vel_proto_h1_eof(struct vel_conn *c) {
     struct vel_exchange *x = c->exchange;
-    bool whole = vel_h1_conn_eof(&c->h1);
+    bool whole = vel_h1_conn_eof(&c->h1), answered = x != NULL && x->ended;
     if (x != NULL && x->received)
         return; /* the answer is still wanted: half-close */
-    if (x != NULL) {
-        detach(c);
-        vel_exchange_drop(x);
-        x->failed = true;
-        vel_exchange_close(x);
-    }
-    vel_conn_doom(c, whole ? VEL_FATE_FLUSH : VEL_FATE_CUT);
+    vel_proto_h1_drop(c);
+    vel_conn_doom(c, whole || answered ? VEL_FATE_FLUSH : VEL_FATE_CUT);
 }

@@ -38,14 +38,18 @@ static void render_date(struct vel_worker *w, int64_t wall) {
     w->date_at = wall;
 }
 
-struct vel_slice vel_worker_date(struct vel_worker *w) {
-    return w->date;
-}
-
 static void refresh_date(struct vel_worker *w) {
     int64_t wall = vel_clock_wall();
-    if (w->config.date && wall != w->date_at)
+    w->date_turn = w->loop.now;
+    if (wall != w->date_at)
         render_date(w, wall);
+}
+
+/* Looked at when it is needed and not before the wait, which may have been long. */
+struct vel_slice vel_worker_date(struct vel_worker *w) {
+    if (w->config.date && w->date_turn != w->loop.now)
+        refresh_date(w);
+    return w->date;
 }
 
 static void render_server(struct vel_worker *w) {
@@ -171,7 +175,6 @@ static bool is_over(const struct vel_worker *w) {
 int vel_worker_run(struct vel_worker *w) {
     obey(w);
     while (!is_over(w)) {
-        refresh_date(w);
         if (vel_loop_turn(&w->loop, wait_time(w)) < 0)
             return VEL_ESYS;
         give_turns(w);

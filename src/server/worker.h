@@ -51,6 +51,7 @@ struct vel_worker {
     struct vel_head *head;      /* owned: of the request being parsed */
     struct vel_exchange *spare; /* owned, one exchange ready for use, or NULL */
     int64_t date_at;            /* the second that date_line tells */
+    uint64_t date_turn;         /* loop.now when the wall clock was last looked at */
     char date_line[48];
     struct vel_slice date, server; /* ready lines, or empty */
     char server_line[128];

@@ -29,7 +29,9 @@ static void in_context(struct vel_wsgi_run *run, void (*stage)(struct vel_wsgi_r
     if (PyContext_Enter(context) < 0) {
         vel_wsgi_fail(run, "the request's context cannot be entered");
     } else {
+        w->running = run->exchange;
         stage(run);
+        w->running = NULL;
         if (PyContext_Exit(context) < 0)
             vel_log(w->log, VEL_LOG_ERROR, "the request's context cannot be left");
     }
@@ -40,11 +42,11 @@ static void in_context(struct vel_wsgi_run *run, void (*stage)(struct vel_wsgi_r
 
 static void call(struct vel_wsgi_run *run) {
     struct vel_wsgi *w = run->wsgi;
-    PyObject *environ = vel_wsgi_environ(w, run->exchange);
-    if (environ != NULL) {
-        PyObject *args[3] = {NULL, environ, (PyObject *)run->start};
+    PyObject *env = vel_wsgi_environ(w, run->exchange);
+    if (env != NULL) {
+        PyObject *args[3] = {NULL, env, (PyObject *)run->start};
         run->result = PyObject_Vectorcall(w->callable, args + 1, 2 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
-        Py_DECREF(environ);
+        Py_DECREF(env);
     }
     if (run->result == NULL)
         vel_wsgi_fail(run, "the application failed");

@@ -23,23 +23,23 @@ static PyObject *value_of(struct vel_wsgi *w, const struct vel_field *field, PyO
 }
 
 /* Repeated lines are one list (RFC 9110 5.2), but Cookie is joined as a browser would have written it. */
-static int join(struct vel_wsgi *w, PyObject *environ, PyObject *key, enum vel_field_id id, PyObject *more) {
+static int join(struct vel_wsgi *w, PyObject *env, PyObject *key, enum vel_field_id id, PyObject *more) {
     PyObject *old, *with_separator, *joined = NULL;
     PyObject *separator = id == VEL_FIELD_COOKIE ? w->state->semicolon : w->state->comma;
-    int err = vel_dict_get(environ, key, &old);
+    int err = vel_dict_get(env, key, &old);
     if (err <= 0)
-        return err < 0 ? -1 : PyDict_SetItem(environ, key, more);
+        return err < 0 ? -1 : PyDict_SetItem(env, key, more);
     with_separator = PyUnicode_Concat(old, separator);
     if (with_separator != NULL)
         joined = PyUnicode_Concat(with_separator, more);
-    err = joined != NULL ? PyDict_SetItem(environ, key, joined) : -1;
+    err = joined != NULL ? PyDict_SetItem(env, key, joined) : -1;
     Py_XDECREF(joined);
     Py_XDECREF(with_separator);
     Py_DECREF(old);
     return err;
 }
 
-static int add_known(struct vel_wsgi *w, PyObject *environ, const struct vel_field *field, uint64_t seen[2]) {
+static int add_known(struct vel_wsgi *w, PyObject *env, const struct vel_field *field, uint64_t seen[2]) {
     PyObject *key = w->state->environ_keys[field->id], *owned = NULL;
     if (key == NULL)
         return 0;
@@ -47,7 +47,7 @@ static int add_known(struct vel_wsgi *w, PyObject *environ, const struct vel_fie
     if (value == NULL)
         return -1;
     uint64_t bit = (uint64_t)1 << (field->id & 63), *word = &seen[field->id >> 6];
-    int err = *word & bit ? join(w, environ, key, field->id, value) : PyDict_SetItem(environ, key, value);
+    int err = *word & bit ? join(w, env, key, field->id, value) : PyDict_SetItem(env, key, value);
     *word |= bit;
     Py_XDECREF(owned);
     return err;
@@ -96,28 +96,30 @@ static bool may_be_forged(struct vel_slice name) {
     return memchr(name.at, '_', name.len) != NULL;
 }
 
-static int add_other(struct vel_wsgi *w, PyObject *environ, const struct vel_field *field) {
+static int add_other(struct vel_wsgi *w, PyObject *env, const struct vel_field *field) {
     if (may_be_forged(field->name))
         return 0;
     PyObject *key = key_of(w, field->name);
     PyObject *value = key != NULL ? vel_text_new(field->value) : NULL;
     int err = -1;
     if (value != NULL) {
-        /* One lookup sets it, or shows that it is a repeat. */
-        PyObject *present = PyDict_SetDefault(environ, key, value); // borrowed: environ holds it and is ours alone
-        err = present == NULL ? -1 : present == value ? 0 : join(w, environ, key, VEL_FIELD_OTHER, value);
+        /* One lookup sets it; the size shows a repeat, since two strings of one character are one object. */
+        Py_ssize_t before = PyDict_GET_SIZE(env);
+        PyObject *present = PyDict_SetDefault(env, key, value); // borrowed: environ holds it and is ours alone
+        bool repeat = PyDict_GET_SIZE(env) == before;
+        err = present == NULL ? -1 : repeat ? join(w, env, key, VEL_FIELD_OTHER, value) : 0;
     }
     Py_XDECREF(value);
     Py_XDECREF(key);
     return err;
 }
 
-static int add_fields(struct vel_wsgi *w, PyObject *environ, const struct vel_head *head) {
+static int add_fields(struct vel_wsgi *w, PyObject *env, const struct vel_head *head) {
     uint64_t seen[2] = {0, 0};
     _Static_assert(VEL_FIELD_COUNT <= 128, "seen has a bit for every known field");
     for (size_t i = 0; i < head->nfields; i++) {
         const struct vel_field *field = &head->fields[i];
-        int err = field->id != VEL_FIELD_OTHER ? add_known(w, environ, field, seen) : add_other(w, environ, field);
+        int err = field->id != VEL_FIELD_OTHER ? add_known(w, env, field, seen) : add_other(w, env, field);
         if (err < 0)
             return -1;
     }
@@ -139,14 +141,14 @@ static PyObject *decode_path(struct vel_slice raw, bool decoded) {
 }
 
 /* The asterisk form has no path: OPTIONS * gives PATH_INFO "*", as others do. */
-static int add_path(struct vel_wsgi *w, PyObject *environ, const struct vel_head *head) {
+static int add_path(struct vel_wsgi *w, PyObject *env, const struct vel_head *head) {
     struct vel_slice raw = head->target.path;
     if (w->path != NULL && vel_slice_eq(vel_slice(w->path_raw, w->path_len), raw))
-        return PyDict_SetItem(environ, w->state->PATH_INFO, w->path);
+        return PyDict_SetItem(env, w->state->PATH_INFO, w->path);
     PyObject *path = decode_path(raw, head->path_is_decoded);
     if (path == NULL)
         return -1;
-    int err = PyDict_SetItem(environ, w->state->PATH_INFO, path);
+    int err = PyDict_SetItem(env, w->state->PATH_INFO, path);
     if (raw.len <= VEL_WSGI_VALUE_MAX && !head->path_is_decoded) {
         memcpy(w->path_raw, raw.at, raw.len);
         w->path_len = raw.len;
@@ -156,28 +158,28 @@ static int add_path(struct vel_wsgi *w, PyObject *environ, const struct vel_head
     return err;
 }
 
-static int set_text(PyObject *environ, PyObject *key, struct vel_slice text) {
+static int set_text(PyObject *env, PyObject *key, struct vel_slice text) {
     PyObject *value = vel_text_new(text);
-    int err = value != NULL ? PyDict_SetItem(environ, key, value) : -1;
+    int err = value != NULL ? PyDict_SetItem(env, key, value) : -1;
     Py_XDECREF(value);
     return err;
 }
 
 /* The template already says GET, HTTP/1.1 and an empty query. */
-static int add_request_line(struct vel_wsgi *w, PyObject *environ, const struct vel_head *head) {
+static int add_request_line(struct vel_wsgi *w, PyObject *env, const struct vel_head *head) {
     struct vel_state *s = w->state;
-    int err = add_path(w, environ, head);
+    int err = add_path(w, env, head);
     if (err == 0 && head->method == VEL_METHOD_OTHER)
-        err = set_text(environ, s->REQUEST_METHOD, head->method_text);
+        err = set_text(env, s->REQUEST_METHOD, head->method_text);
     else if (err == 0 && head->method != VEL_METHOD_GET)
-        err = PyDict_SetItem(environ, s->REQUEST_METHOD, s->methods[head->method]);
+        err = PyDict_SetItem(env, s->REQUEST_METHOD, s->methods[head->method]);
     if (err == 0 && head->target.query.len > 0)
-        err = set_text(environ, s->QUERY_STRING, head->target.query);
+        err = set_text(env, s->QUERY_STRING, head->target.query);
     if (err == 0 && head->minor == 0)
-        err = PyDict_SetItem(environ, s->SERVER_PROTOCOL, s->HTTP_1_0);
+        err = PyDict_SetItem(env, s->SERVER_PROTOCOL, s->HTTP_1_0);
     /* RFC 9112 3.2.2: the authority of the target beats the Host field. */
     if (err == 0 && head->target.form == VEL_TARGET_ABSOLUTE)
-        err = set_text(environ, s->HTTP_HOST, head->host);
+        err = set_text(env, s->HTTP_HOST, head->host);
     return err;
 }
 
@@ -215,49 +217,49 @@ static int remember_peer(struct vel_wsgi *w, const union vel_addr *peer) {
     return 0;
 }
 
-static int add_peer(struct vel_wsgi *w, PyObject *environ, const union vel_addr *peer) {
+static int add_peer(struct vel_wsgi *w, PyObject *env, const union vel_addr *peer) {
     if (w->peer_port == NULL || memcmp(&w->peer, peer, addr_size(peer)) != 0)
         if (remember_peer(w, peer) < 0)
             return -1;
-    if (PyDict_SetItem(environ, w->state->REMOTE_ADDR, w->peer_host) < 0)
+    if (PyDict_SetItem(env, w->state->REMOTE_ADDR, w->peer_host) < 0)
         return -1;
-    return PyDict_SetItem(environ, w->state->REMOTE_PORT, w->peer_port);
+    return PyDict_SetItem(env, w->state->REMOTE_PORT, w->peer_port);
 }
 
 /* --- the body ---------------------------------------------------------------------------------------------------- */
 
 /* The body is all here and decoded: it has a length whatever its transfer coding was (RFC 9112 6.1, RFC 3875 4.1.2).
  * Django and others read only as much as CONTENT_LENGTH says. */
-static int unchunk(struct vel_wsgi *w, PyObject *environ, uint64_t size) {
+static int unchunk(struct vel_wsgi *w, PyObject *env, uint64_t size) {
     char text[20];
     PyObject *key = w->state->environ_keys[VEL_FIELD_TRANSFER_ENCODING];
-    if (set_text(environ, w->state->CONTENT_LENGTH, vel_slice(text, vel_num_format(text, size))) < 0)
+    if (set_text(env, w->state->CONTENT_LENGTH, vel_slice(text, vel_num_format(text, size))) < 0)
         return -1;
-    return PyDict_DelItem(environ, key);
+    return PyDict_DelItem(env, key);
 }
 
-static int add_body(struct vel_wsgi *w, PyObject *environ, struct vel_exchange *x) {
+static int add_body(struct vel_wsgi *w, PyObject *env, struct vel_exchange *x) {
     bool chunked = x->head->framing.kind == VEL_BODY_CHUNKED;
     uint64_t size = x->body.size;
     if (size > 0) {
         PyObject *input = vel_wsgi_input_new(w->state, &x->body);
-        int err = input != NULL ? PyDict_SetItem(environ, w->state->wsgi_input, input) : -1;
+        int err = input != NULL ? PyDict_SetItem(env, w->state->wsgi_input, input) : -1;
         Py_XDECREF(input);
         if (err < 0)
             return -1;
     }
-    return chunked ? unchunk(w, environ, size) : 0;
+    return chunked ? unchunk(w, env, size) : 0;
 }
 
 PyObject *vel_wsgi_environ(struct vel_wsgi *w, struct vel_exchange *x) {
     const struct vel_wsgi_template *t = x->endpoint->app_data;
-    PyObject *environ = PyDict_Copy(x->head->nfields <= VEL_WSGI_FEW ? t->few : t->many);
-    if (environ == NULL)
+    PyObject *env = PyDict_Copy(x->head->nfields <= VEL_WSGI_FEW ? t->few : t->many);
+    if (env == NULL)
         return NULL;
-    if (add_fields(w, environ, x->head) < 0 || add_request_line(w, environ, x->head) < 0 ||
-        add_peer(w, environ, x->peer) < 0 || add_body(w, environ, x) < 0) {
-        Py_DECREF(environ);
+    if (add_fields(w, env, x->head) < 0 || add_request_line(w, env, x->head) < 0 || add_peer(w, env, x->peer) < 0 ||
+        add_body(w, env, x) < 0) {
+        Py_DECREF(env);
         return NULL;
     }
-    return environ;
+    return env;
 }

@@ -191,7 +191,7 @@ static bool file_fits(struct vel_wsgi_run *run, struct vel_file_range *range) {
 static void answer_file(struct vel_wsgi_run *run, struct vel_file_range *range) {
     struct vel_exchange *x = run->exchange;
     struct vel_loan loan = {.release = nothing};
-    if (run->start->status != NULL && !file_fits(run, range)) {
+    if (run->start->status != NULL && !file_fits(run, range) && !is_bodiless(run)) {
         PyErr_Format(PyExc_ValueError, "the file has %lld bytes left, fewer than its Content-Length",
                      (long long)range->length);
         vel_wsgi_fail(run, "the application failed");

@@ -58,19 +58,27 @@ static int bad_value(const char *what, PyObject *given) {
     return -1;
 }
 
+/* Our own reference to an exact str: one of a derived class could run code when it goes, or hold us in a cycle. NULL
+ * with an exception. */
+static PyObject *exact_text(PyObject *given) {
+    return PyUnicode_CheckExact(given) ? Py_NewRef(given) : PyUnicode_FromObject(given);
+}
+
 /* "999 Reason": three digits, a space, a reason without controls (PEP 3333, RFC 9112 4). */
 static int take_status(struct vel_start_response *self, PyObject *status) {
     struct vel_slice s;
     if (!PyUnicode_Check(status))
         return bad_type("status", "a str", status);
-    if (!vel_text_slice(status, &s) || s.len < 4 || s.at[3] != ' ' || !vel_check_value(self->wsgi->scan, s))
+    self->status = exact_text(status);
+    if (self->status == NULL)
+        return -1;
+    if (!vel_text_slice(self->status, &s) || s.len < 4 || s.at[3] != ' ' || !vel_check_value(self->wsgi->scan, s))
         return bad_value("status must be three digits, a space and a reason in latin-1", status);
     int64_t code;
     if (!vel_num_parse(vel_slice(s.at, 3), &code) || code < 200)
         return bad_value("status must be a number from 200 to 999", status);
     self->head.status = (unsigned)code;
     self->head.reason = vel_slice(s.at + 4, s.len - 4);
-    self->status = Py_NewRef(status);
     return 0;
 }
 
@@ -85,10 +93,6 @@ static int take_length(struct vel_start_response *self, struct vel_slice value, 
 }
 
 static int check_field(struct vel_start_response *self, PyObject *name, PyObject *value, struct vel_field *field) {
-    if (!PyUnicode_Check(name))
-        return bad_type("a header name", "a str", name);
-    if (!PyUnicode_Check(value))
-        return bad_type("a header value", "a str", value);
     if (!vel_text_slice(name, &field->name) || !vel_check_token(field->name))
         return bad_value("not a legal header name", name);
     if (!vel_text_slice(value, &field->value) || !vel_check_value(self->wsgi->scan, field->value))
@@ -99,19 +103,30 @@ static int check_field(struct vel_start_response *self, PyObject *name, PyObject
     return 0;
 }
 
+/* The object holds it from here on. */
+static PyObject *take_text(struct vel_start_response *self, const char *what, PyObject *given) {
+    if (!PyUnicode_Check(given)) {
+        bad_type(what, "a str", given);
+        return NULL;
+    }
+    PyObject *text = exact_text(given);
+    if (text != NULL)
+        self->texts[self->ntexts++] = text;
+    return text; // borrowed: texts holds it
+}
+
 /* Content-Length is the server's to write: it becomes the head's length. */
 static int take_field(struct vel_start_response *self, PyObject *pair) {
     if (!PyTuple_Check(pair) || PyTuple_GET_SIZE(pair) != 2)
         return bad_type("a header", "a tuple of two str", pair);
-    PyObject *name = PyTuple_GET_ITEM(pair, 0), *value = PyTuple_GET_ITEM(pair, 1); // borrowed: the list holds the pair
+    PyObject *name = take_text(self, "a header name", PyTuple_GET_ITEM(pair, 0));
+    PyObject *value = name != NULL ? take_text(self, "a header value", PyTuple_GET_ITEM(pair, 1)) : NULL;
     struct vel_field *field = &self->fields[self->head.nfields];
-    if (check_field(self, name, value, field) < 0)
+    if (value == NULL || check_field(self, name, value, field) < 0)
         return -1;
     if (field->id == VEL_FIELD_CONTENT_LENGTH)
         return take_length(self, field->value, value);
     self->head.nfields++;
-    self->texts[self->ntexts++] = Py_NewRef(name);
-    self->texts[self->ntexts++] = Py_NewRef(value);
     return 0;
 }
 
@@ -211,7 +226,8 @@ int vel_start_response_send(struct vel_start_response *self, int64_t length) {
         PyErr_SetString(PyExc_RuntimeError, "the application sent a body, or ended, before it called start_response");
         return -1;
     }
-    if (self->head.length < 0)
+    /* What a 304 could say is the length of the 200 it stands for (RFC 9110 8.6), which only the application knows. */
+    if (self->head.length < 0 && self->head.status != 304)
         self->head.length = length;
     if (vel_exchange_head(self->exchange, &self->head) != VEL_OK) {
         PyErr_NoMemory();

@@ -11,6 +11,16 @@ struct write {
     struct vel_start_response *start; /* owned */
 };
 
+/* While write() waits for the client, a kill or a signal handler waits at most this long for write(). */
+#define WAIT_SLICE 250
+
+/* Exact bytes: those of a derived class could run code in the middle of sending when they go. A new reference. */
+static PyObject *exact_bytes(PyObject *block) {
+    if (PyBytes_CheckExact(block))
+        return Py_NewRef(block);
+    return PyBytes_FromStringAndSize(PyBytes_AS_STRING(block), PyBytes_GET_SIZE(block));
+}
+
 static void release_bytes(void *owner) {
     Py_DECREF((PyObject *)owner); /* the loop holds the GIL whenever it sends */
 }
@@ -34,38 +44,63 @@ int vel_wsgi_send_block(struct vel_start_response *start, PyObject *block, int64
     Py_ssize_t size = PyBytes_GET_SIZE(block);
     if (size == 0)
         return 0;
-    if (too_long(x, &start->head, size) < 0)
+    if (start->status != NULL && too_long(x, &start->head, size) < 0)
         return -1;
     if (x->status == 0 && vel_start_response_send(start, length) < 0)
         return -1;
-    struct vel_loan loan = {.release = release_bytes, .owner = Py_NewRef(block)};
-    if (vel_exchange_data(x, vel_slice(PyBytes_AS_STRING(block), (size_t)size), &loan) == VEL_ENOMEM) {
-        Py_DECREF(block);
+    PyObject *bytes = exact_bytes(block);
+    if (bytes == NULL)
+        return -1;
+    struct vel_loan loan = {.release = release_bytes, .owner = bytes};
+    if (vel_exchange_data(x, vel_slice(PyBytes_AS_STRING(bytes), (size_t)size), &loan) == VEL_ENOMEM) {
+        Py_DECREF(bytes);
         PyErr_NoMemory();
         return -1;
     }
     return 0;
 }
 
-/* write() may not return before the block is with the kernel (PEP 3333): it blocks, at most the write timeout. */
-static int push_out(struct vel_wsgi *w, struct vel_exchange *x) {
-    struct vel_conn *c = x->conn;
-    uint32_t ms = c->worker->config.write_ms;
-    (void)w;
-    for (;;) {
-        int err = vel_exchange_flush(x);
-        if (err == VEL_OK)
-            return 0;
-        if (err == VEL_EAGAIN) {
-            Py_BEGIN_ALLOW_THREADS err = vel_exchange_wait(x, ms > 0 ? (int)ms : -1);
-            Py_END_ALLOW_THREADS
-        }
-        if (err != VEL_OK) {
-            PyErr_SetString(err == VEL_EAGAIN ? PyExc_TimeoutError : PyExc_ConnectionResetError,
-                            "the client takes no more of the reply");
+static int is_over(void) {
+    PyErr_SetString(PyExc_RuntimeError, "write() called after the request has ended");
+    return -1;
+}
+
+/* VEL_OK, VEL_EAGAIN after the write timeout, VEL_ERESET; -1 with an exception. Meanwhile other threads run. */
+static int wait_for_client(const struct vel_start_response *start, struct vel_exchange *x) {
+    const struct vel_worker *worker = x->conn->worker;
+    uint32_t limit = worker->config.write_ms > 0 ? worker->config.write_ms : UINT32_MAX;
+    int err = VEL_EAGAIN;
+    for (uint32_t left = limit; err == VEL_EAGAIN && left > 0;) {
+        uint32_t ms = left < WAIT_SLICE ? left : WAIT_SLICE;
+        left -= limit != UINT32_MAX ? ms : 0;
+        Py_BEGIN_ALLOW_THREADS
+            err = vel_exchange_wait(x, (int)ms);
+        Py_END_ALLOW_THREADS
+        if (start->exchange != x)
+            return is_over();
+        if (PyErr_CheckSignals() < 0)
             return -1;
-        }
+        if (worker->asked == VEL_WORKER_KILLED)
+            return VEL_ERESET;
     }
+    return err;
+}
+
+/* write() may not return before the block is with the kernel (PEP 3333): it blocks, at most the write timeout. */
+static int push_out(const struct vel_start_response *start, struct vel_exchange *x) {
+    int err;
+    while ((err = vel_exchange_flush(x)) == VEL_EAGAIN) {
+        err = wait_for_client(start, x);
+        if (PyErr_Occurred())
+            return -1;
+        if (err != VEL_OK)
+            break;
+    }
+    if (err == VEL_OK)
+        return 0;
+    PyErr_SetString(err == VEL_EAGAIN ? PyExc_TimeoutError : PyExc_ConnectionResetError,
+                    "the client takes no more of the reply");
+    return -1;
 }
 
 static PyObject *call(PyObject *o, PyObject *const *args, size_t nargsf, PyObject *names) {
@@ -75,10 +110,15 @@ static PyObject *call(PyObject *o, PyObject *const *args, size_t nargsf, PyObjec
         return PyErr_Format(PyExc_TypeError, "write() takes one argument (%zd given)", n);
     struct vel_exchange *x = self->start->exchange;
     if (x == NULL) {
-        PyErr_SetString(PyExc_RuntimeError, "write() called after the request has ended");
+        is_over();
         return NULL;
     }
-    if (vel_wsgi_send_block(self->start, args[0], -1) < 0 || push_out(self->wsgi, x) < 0)
+    /* The stage holds the output of the connection being served, and that is another's now. */
+    if (self->wsgi->running != x) {
+        PyErr_SetString(PyExc_RuntimeError, "write() called while its application has no control");
+        return NULL;
+    }
+    if (vel_wsgi_send_block(self->start, args[0], -1) < 0 || push_out(self->start, x) < 0)
         return NULL;
     Py_RETURN_NONE;
 }

@@ -1,0 +1,16 @@
+"""Bjoern: C on libev and http-parser."""
+
+from entrants import Entrant
+
+CODE = """
+import importlib, sys, bjoern
+bjoern.run(importlib.import_module(sys.argv[1]).app, "127.0.0.1", int(sys.argv[2]))
+"""
+
+ENTRANT = Entrant(
+    name="bjoern",
+    about="C, libev, http-parser",
+    command=("{python}", "-c", CODE, "{app}", "{port}"),
+    requirements="bjoern.txt",
+    debian={"/usr/include/ev.h": "libev-dev"},
+)

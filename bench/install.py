@@ -1,0 +1,99 @@
+"""Puts each entrant into an environment of its own, .venvs/bench-<name>, once for its pinned requirements."""
+
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from entrants import Entrant
+
+ROOT = Path(__file__).resolve().parent.parent
+REQUIREMENTS = ROOT / "requirements" / "bench"
+
+
+class Unavailable(Exception):
+    """An entrant that cannot be had on this machine; the text is the reason."""
+
+
+def interpreters(version: str) -> Iterator[str]:
+    """Those of a version: on PATH, then under pyenv."""
+    for folder in os.environ.get("PATH", "").split(os.pathsep):
+        path = Path(folder) / f"python{version}"
+        # A shim of pyenv is a file too, and fails when its version is not switched on.
+        if path.is_file() and subprocess.run([path, "-c", ""], capture_output=True, check=False).returncode == 0:
+            yield str(path)
+    root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    yield from sorted(map(str, root.glob(f"versions/{version}.*/bin/python")), reverse=True)
+
+
+def reason_of(output: str) -> str:
+    """The line of pip's or a server's output that says most: the last that speaks of an error."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    telling = [line for line in lines if "error" in line.lower() and "subprocess" not in line and "metadata" not in line]
+    return (telling or lines or ["no message"])[-1][:200]
+
+
+def run(command: list[str | Path], env: dict[str, str] | None = None) -> None:
+    result = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, env=env)
+    if result.returncode != 0:
+        raise Unavailable(reason_of(result.stdout + result.stderr))
+
+
+def pip(python: Path, *arguments: str | Path, env: dict[str, str] | None = None) -> None:
+    run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *arguments], env)
+
+
+def install_tree(python: Path) -> None:
+    """This tree, as released, with line numbers for the profiler: they do not change the code."""
+    pip(python, "-r", "requirements/build.txt")
+    tools = dict(os.environ, PATH=f"{python.parent}{os.pathsep}{os.environ['PATH']}")
+    (ROOT / "build").mkdir(exist_ok=True)
+    build = ("--no-deps", "--no-build-isolation", "--force-reinstall", "-Cbuild-dir=build/bench-velocem")
+    pip(python, *build, "-Csetup-args=-Ddebug=true", ".", env=tools)
+
+
+def install_with(entrant: Entrant, interpreter: str, folder: Path) -> Path:
+    """The environment's python. What is installed already stays, except this tree, which may have changed."""
+    python = folder / "bin" / "python"
+    tree = entrant.requirements == "."
+    wanted = "" if tree else (REQUIREMENTS / entrant.requirements).read_text()
+    stamp = folder / ".installed"
+    mark = hashlib.sha256(f"{interpreter}\n{wanted}".encode()).hexdigest()
+    fresh = not stamp.exists() or stamp.read_text() != mark
+    if fresh:
+        run([interpreter, "-m", "venv", "--clear", folder])
+    if tree:
+        install_tree(python)
+    elif fresh:
+        pip(python, "-r", REQUIREMENTS / entrant.requirements)
+    stamp.write_text(mark)
+    return python
+
+
+def check_debian(entrant: Entrant) -> None:
+    missing = [package for path, package in entrant.debian.items() if not Path(path).exists()]
+    if missing and os.geteuid() == 0:
+        run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", *missing])
+    elif missing:
+        raise Unavailable(f"it needs the Debian package {' '.join(missing)}")
+
+
+def install(entrant: Entrant) -> Path:
+    """The python that runs the entrant: that of the newest version it installs with."""
+    if not entrant.requirements:
+        return Path(sys.executable)
+    check_debian(entrant)
+    reasons = []
+    name = Path(entrant.requirements).stem if entrant.requirements != "." else entrant.name
+    for version in entrant.pythons:
+        interpreter = next(interpreters(version), None)
+        if interpreter is None:
+            reasons.append(f"no CPython {version} here")
+            continue
+        try:
+            return install_with(entrant, interpreter, ROOT / ".venvs" / f"bench-{name}")
+        except Unavailable as error:
+            reasons.append(f"CPython {version}: {error}")
+    raise Unavailable("; ".join(reasons))

@@ -1,0 +1,224 @@
+"""Starts an entrant on one core, checks that it answers right, and reads what it has used."""
+
+import http.client
+import os
+import re
+import resource
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from entrants import Entrant
+from install import Unavailable, reason_of
+from scenarios import Scenario
+
+APPS = Path(__file__).resolve().parent / "apps"
+START_SECONDS = 20
+STOP_SECONDS = 5
+ANSWER_SECONDS = 10
+
+# The clocks of another process: its pid inverted, and one of three bits (linux/posix-timers.h).
+CLOCK_ALL, CLOCK_USER, CLOCK_EXACT = 0, 1, 2
+
+
+@dataclass(frozen=True)
+class Used:
+    """CPU seconds. The total is exact; its user and system parts are sampled by the kernel's tick."""
+
+    total: float
+    user_ticks: float
+    all_ticks: float
+
+    def __sub__(self, earlier: "Used") -> "Used":
+        return Used(
+            self.total - earlier.total, self.user_ticks - earlier.user_ticks, self.all_ticks - earlier.all_ticks
+        )
+
+
+@dataclass
+class Server:
+    """A started entrant."""
+
+    entrant: Entrant
+    port: int
+    process: "subprocess.Popen[bytes]"
+    log: IO[bytes]
+    pids: list[int] = field(default_factory=list)
+
+    @property
+    def host(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    def used(self) -> Used:
+        clocks = [
+            sum(time.clock_gettime((~pid << 3) | which) for pid in self.pids)
+            for which in (CLOCK_EXACT, CLOCK_USER, CLOCK_ALL)
+        ]
+        return Used(*clocks)
+
+    def memory(self) -> int:
+        """Bytes of memory, shared pages split among those who share them."""
+        total = 0
+        for pid in self.pids:
+            text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+            total += int(re.search(r"^Pss:\s+(\d+) kB", text, re.MULTILINE)[1])
+        return total << 10
+
+    def said(self) -> str:
+        self.log.seek(0)
+        return self.log.read().decode(errors="replace")
+
+    def stop(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            try:
+                os.killpg(self.process.pid, number)
+                self.process.wait(STOP_SECONDS)
+            except (ProcessLookupError, subprocess.TimeoutExpired):
+                continue
+        self.log.close()
+
+
+def free_port() -> int:
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def tree_of(root: int) -> list[int]:
+    """A process and all that come from it."""
+    parents = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parents[int(path.parent.name)] = int(path.read_text().rpartition(")")[2].split()[1])
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    found = [root]
+    for pid in found:
+        found.extend(child for child, parent in parents.items() if parent == pid)
+    return found
+
+
+def settle(core: int) -> None:
+    """In the child: its core, and room for ten thousand connections."""
+    os.sched_setaffinity(0, {core})
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def fill_in(entrant: Entrant, scenario: Scenario, port: int, python: Path, limit: Path, file: Path) -> list[str]:
+    options = scenario.limit if entrant.name == "limit" else ()
+    values = {
+        "{python}": python,
+        "{programs}": python.parent,
+        "{limit}": limit,
+        "{app}": scenario.app,
+        "{port}": port,
+        "{file}": file,
+        "{size}": len(scenario.one(f"127.0.0.1:{port}")),
+    }
+    command = []
+    for word in (*entrant.command, *options):
+        for name, value in values.items():
+            word = word.replace(name, str(value))  # noqa: PLW2901
+        command.append(word)
+    return command
+
+
+def start(
+    entrant: Entrant, scenario: Scenario, core: int, python: Path, limit: Path, file: Path, env: dict[str, str]
+) -> Server:
+    """Listening and checked, or Unavailable."""
+    port = free_port()
+    log = tempfile.TemporaryFile()  # noqa: SIM115: it lives as long as the server
+    process = subprocess.Popen(
+        fill_in(entrant, scenario, port, python, limit, file),
+        cwd=APPS,
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
+        env=dict(os.environ, **env, **entrant.env, BENCH_FILE=str(file)),
+        preexec_fn=lambda: settle(core),  # noqa: PLW1509: no thread of ours is running
+        start_new_session=True,
+    )
+    server = Server(entrant, port, process, log)
+    try:
+        wait_until_it_listens(server)
+        check(server, scenario)
+    except Unavailable:
+        server.stop()
+        raise
+    server.pids = tree_of(process.pid)
+    return server
+
+
+def wait_until_it_listens(server: Server) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        if server.process.poll() is not None:
+            raise Unavailable(f"it did not start: {reason_of(server.said())}")
+        try:
+            socket.create_connection(("127.0.0.1", server.port), timeout=1).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            time.sleep(0.3)  # a router listens before its worker does
+            return
+    raise Unavailable(f"it did not listen within {START_SECONDS} s: {reason_of(server.said())}")
+
+
+class Replay:
+    """Lets http.client read one response after another from the same file of a socket."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.file = sock.makefile("rb")
+        self.close_file, self.file.close = self.file.close, lambda: None
+
+    def makefile(self, mode: str) -> IO[bytes]:
+        return self.file
+
+
+def check(server: Server, scenario: Scenario) -> None:
+    """Asks twice what wrk will ask. An answer that is not right in full takes the server out of the scenario."""
+    try:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=ANSWER_SECONDS) as sock:
+            replay = Replay(sock)
+            for _ in range(2 if scenario.keep_alive else 1):
+                sock.sendall(scenario.one(server.host) * scenario.together)
+                for _ in range(scenario.together):
+                    closes = check_one(replay, scenario)
+                if scenario.keep_alive and closes and server.entrant.name not in ONLY_CLOSES:
+                    raise Unavailable("wrong: it closes a connection that should be kept")
+                if closes:
+                    break
+            if not scenario.keep_alive and replay.file.read(1) != b"":
+                raise Unavailable("wrong: it keeps a connection that should be closed")
+            replay.close_file()
+    except (OSError, http.client.HTTPException) as error:
+        raise Unavailable(f"wrong: {type(error).__name__} {error}".rstrip()) from error
+
+
+# Honest about it by design: measured only where that is no advantage.
+ONLY_CLOSES = {"uwsgi-direct"}
+
+
+def check_one(replay: Replay, scenario: Scenario) -> bool:
+    """Whether the response ends the connection."""
+    response = http.client.HTTPResponse(replay)
+    response.begin()
+    body = response.read()
+    fields = response.headers
+    lengths = fields.get_all("Content-Length", [])
+    if response.status != 200:
+        raise Unavailable(f"wrong: status {response.status}")
+    if body != scenario.body:
+        raise Unavailable(f"wrong: body of {len(body)} bytes {body[:40]!r}")
+    if fields.get_all("Content-Type") != [scenario.content_type]:
+        raise Unavailable(f"wrong: Content-Type {fields.get_all('Content-Type')}")
+    if lengths not in ([], [str(len(body))]) or (lengths and "Transfer-Encoding" in fields):
+        raise Unavailable(f"wrong: Content-Length {lengths}, Transfer-Encoding {fields['Transfer-Encoding']}")
+    return response.will_close

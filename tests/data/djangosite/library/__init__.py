@@ -1,0 +1,1 @@
+"""Books, their covers, and views that stream."""

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = ROOT / "requirements" / "bench"
 
 
-class Unavailable(Exception):
+class UnavailableError(Exception):
     """An entrant that cannot be had on this machine; the text is the reason."""
 
 
@@ -31,14 +31,16 @@ def interpreters(version: str) -> Iterator[str]:
 def reason_of(output: str) -> str:
     """The line of pip's or a server's output that says most: the last that speaks of an error."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
-    telling = [line for line in lines if "error" in line.lower() and "subprocess" not in line and "metadata" not in line]
+    telling = [
+        line for line in lines if "error" in line.lower() and "subprocess" not in line and "metadata" not in line
+    ]
     return (telling or lines or ["no message"])[-1][:200]
 
 
 def run(command: list[str | Path], env: dict[str, str] | None = None) -> None:
     result = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, env=env)
     if result.returncode != 0:
-        raise Unavailable(reason_of(result.stdout + result.stderr))
+        raise UnavailableError(reason_of(result.stdout + result.stderr))
 
 
 def pip(python: Path, *arguments: str | Path, env: dict[str, str] | None = None) -> None:
@@ -46,7 +48,7 @@ def pip(python: Path, *arguments: str | Path, env: dict[str, str] | None = None)
 
 
 def install_tree(python: Path) -> None:
-    """This tree, as released, with line numbers for the profiler: they do not change the code."""
+    """The tree as it is released, with line numbers for the profiler: they do not change the code."""
     pip(python, "-r", "requirements/build.txt")
     tools = dict(os.environ, PATH=f"{python.parent}{os.pathsep}{os.environ['PATH']}")
     (ROOT / "build").mkdir(exist_ok=True)
@@ -74,10 +76,8 @@ def install_with(entrant: Entrant, interpreter: str, folder: Path) -> Path:
 
 def check_debian(entrant: Entrant) -> None:
     missing = [package for path, package in entrant.debian.items() if not Path(path).exists()]
-    if missing and os.geteuid() == 0:
-        run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", *missing])
-    elif missing:
-        raise Unavailable(f"it needs the Debian package {' '.join(missing)}")
+    if missing:
+        raise UnavailableError(f"it needs the Debian package {' '.join(missing)}")
 
 
 def install(entrant: Entrant) -> Path:
@@ -94,6 +94,6 @@ def install(entrant: Entrant) -> Path:
             continue
         try:
             return install_with(entrant, interpreter, ROOT / ".venvs" / f"bench-{name}")
-        except Unavailable as error:
+        except UnavailableError as error:
             reasons.append(f"CPython {version}: {error}")
-    raise Unavailable("; ".join(reasons))
+    raise UnavailableError("; ".join([*reasons, *filter(None, [entrant.wants])]))

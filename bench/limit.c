@@ -112,21 +112,20 @@ static void readable(struct server *s, int fd) {
         answer(s, fd, received / s->request_size);
 }
 
-static void accept_all(struct server *s) {
-    for (;;) {
-        int fd = accept4(s->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (fd < 0)
-            return;
-        if (fd >= MOST_FDS) {
-            close(fd);
-            continue;
-        }
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
-        s->conns[fd] = (struct conn){0};
-        struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
-        if (epoll_ctl(s->epoll, EPOLL_CTL_ADD, fd, &event) != 0)
-            die("epoll_ctl");
+/* One at a time: epoll tells of the next one too, and a call that finds none is saved. */
+static void accept_one(struct server *s) {
+    int fd = accept4(s->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd < 0)
+        return;
+    if (fd >= MOST_FDS) {
+        close(fd);
+        return;
     }
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
+    s->conns[fd] = (struct conn){0};
+    struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
+    if (epoll_ctl(s->epoll, EPOLL_CTL_ADD, fd, &event) != 0)
+        die("epoll_ctl");
 }
 
 static _Noreturn void serve(struct server *s) {
@@ -136,7 +135,7 @@ static _Noreturn void serve(struct server *s) {
         for (int i = 0; i < n; i++) {
             int fd = events[i].data.fd;
             if (fd == s->listener)
-                accept_all(s);
+                accept_one(s);
             else if (events[i].events & EPOLLOUT)
                 send_file(s, fd, true);
             else

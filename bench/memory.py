@@ -4,7 +4,7 @@ import resource
 import socket
 import time
 
-from install import Unavailable
+from install import UnavailableError
 from scenarios import Scenario
 from servers import Server
 
@@ -18,7 +18,7 @@ def ask(server: Server, request: bytes) -> socket.socket:
     sock = socket.create_connection(("127.0.0.1", server.port), timeout=SECONDS)
     sock.sendall(request)
     if not sock.recv(4096).startswith(b"HTTP/1.1 200"):
-        raise Unavailable("wrong: no answer while connections are idle")
+        raise UnavailableError("wrong: no answer while connections are idle")
     return sock
 
 
@@ -44,7 +44,7 @@ def per_connection(server: Server, scenario: Scenario, count: int) -> float:
     held: list[socket.socket] = []
     try:
         for _ in range(count):
-            held.append(ask(server, request))  # noqa: PERF401: those opened so far must be closed after an error
+            held.append(ask(server, request))  # noqa: PERF401 - those opened so far must be closed after an error
         time.sleep(REST)
         used = server.memory() - before
         closed = sum(not still_open(sock) for sock in held)
@@ -52,5 +52,5 @@ def per_connection(server: Server, scenario: Scenario, count: int) -> float:
         for sock in held:
             sock.close()
     if closed:
-        raise Unavailable(f"wrong: it closed {closed} of {count} idle connections")
+        raise UnavailableError(f"wrong: it closed {closed} of {count} idle connections")
     return used / count

@@ -1,6 +1,6 @@
 """Turns samples into medians, a table, a JSON document and a Markdown page."""
 
-import datetime
+import datetime as dt
 import json
 import os
 import platform
@@ -54,23 +54,38 @@ def left_out(result: dict[str, Any]) -> list[str]:
     return [f"{name}: {reason}" for name, reason in result["left_out"].items()]
 
 
+def heading(result: dict[str, Any]) -> str:
+    what = "bytes" if "bytes" in result else "CPU microseconds"
+    return f"{result['title']} ({what} per {result['unit']})"
+
+
 def table(result: dict[str, Any]) -> str:
     """For a terminal."""
     cells = rows(result)
     widths = [max(len(line[i]) for line in cells) for i in range(len(cells[0]))]
     lines = [
-        "  ".join(cell.ljust(width) if i == 0 else cell.rjust(width) for i, (cell, width) in enumerate(zip(line, widths)))
+        "  ".join(
+            cell.ljust(width) if i == 0 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+        )
         for line in cells
     ]
-    return "\n".join(["", f"{result['title']} (CPU per {result['unit']})", *lines, *left_out(result)])
+    return "\n".join(["", heading(result), *lines, *left_out(result)])
 
 
 def markdown(document: dict[str, Any]) -> str:
     about = ", ".join(f"{key} {value}" for key, value in document["machine"].items())
-    lines = [f"# Measured {document['date']}, commit {document['commit']}", "", about, ""]
+    lines = [
+        f"# Measured {document['date']}, commit {document['commit']}",
+        "",
+        about,
+        "",
+        "The spread is the middle half of the rounds.",
+        "",
+    ]
     for result in document["scenarios"].values():
         head, *body = rows(result)
-        lines += [f"## {result['title']}", "", f"CPU microseconds per {result['unit']}; spread is the middle half.", ""]
+        lines += [f"## {heading(result)}", ""]
         lines += ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
         lines += ["| " + " | ".join(line) + " |" for line in body]
         lines += ["", *(f"Left out: {line}  " for line in left_out(result)), ""]
@@ -99,7 +114,7 @@ def document(results: dict[str, Any], unavailable: dict[str, str], pythons: dict
         if name != "limit"
     }
     return {
-        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "date": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         "commit": commit + ("-changed" if changed else ""),
         "machine": {"processor": processor(), "cores": os.cpu_count(), "kernel": platform.release()},
         "pythons": versions,

@@ -20,7 +20,7 @@ import report
 import scenarios
 import servers
 from entrants import Entrant, everyone
-from install import ROOT, Unavailable, install
+from install import ROOT, UnavailableError, install, reason_of
 from scenarios import Scenario
 from servers import Server
 
@@ -78,7 +78,7 @@ class Bench:
             try:
                 own = name == "velocem" and self.options.package
                 self.pythons[name] = (self.options.python or Path(sys.executable)) if own else install(entrant)
-            except Unavailable as error:
+            except UnavailableError as error:
                 self.unavailable[name] = str(error)
                 say(f"{name} cannot be had: {error}")
 
@@ -96,7 +96,7 @@ class Bench:
                 continue
             try:
                 started.append(self.start(entrant, scenario))
-            except Unavailable as error:
+            except UnavailableError as error:
                 missing[name] = str(error)
                 say(f"{scenario.name}: {name} left out: {error}")
         return started, missing
@@ -107,14 +107,16 @@ class Bench:
         command = ["wrk", "-t1", f"-c{scenario.connections}", "-d1s", "--timeout", "5s", "-s", str(HERE / "load.lua")]
         before = server.used()
         result = subprocess.run(
-            [*command, f"http://{server.host}/", "--", str(self.request)], capture_output=True, text=True, check=True
+            [*command, f"http://{server.host}/", "--", str(self.request)], capture_output=True, text=True, check=False
         )
+        if result.returncode != 0:
+            raise UnavailableError(f"wrk: {reason_of(result.stdout + result.stderr)}")
         time.sleep(DRAIN)
         used = server.used() - before
         counts = json.loads(result.stdout.splitlines()[-1])
         units = scenario.units(counts["requests"], counts["bytes"])
         if units == 0 or counts["status"] > 0:
-            raise Unavailable(f"wrong: {counts['requests']} answers in a second, {counts['status']} not 2xx")
+            raise UnavailableError(f"wrong: {counts['requests']} answers in a second, {counts['status']} not 2xx")
         us = used.total / units * 1e6
         user = us * used.user_ticks / used.all_ticks if used.all_ticks > 0 else 0.0
         return {"us": us, "user": user, "rate": units / (counts["us"] / 1e6), "errors": counts["errors"]}
@@ -128,7 +130,7 @@ class Bench:
                     continue
                 try:
                     sample = self.load(server, scenario)
-                except (Unavailable, OSError) as error:
+                except (UnavailableError, OSError) as error:
                     missing[name] = f"in round {number}: {error}"
                     continue
                 if number > 0:  # the first warms caches and is not counted
@@ -155,7 +157,7 @@ class Bench:
             for server in running:
                 try:
                     sizes[name] = memory.per_connection(server, scenario, self.options.connections)
-                except (Unavailable, OSError) as error:
+                except (UnavailableError, OSError) as error:
                     missing[name] = str(error)
                 finally:
                     server.stop()

@@ -68,7 +68,7 @@ EVERY = (
         name="post",
         title="POST of 1 KiB",
         request="POST / HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/octet-stream\r\n"
-        + f"Content-Length: {BODY_SIZE}\r\n\r\n{'x' * BODY_SIZE}",
+        f"Content-Length: {BODY_SIZE}\r\n\r\n{'x' * BODY_SIZE}",
         app="post",
         body=b"%d" % BODY_SIZE,
         limit=("--request-size", "{size}", "--body", str(BODY_SIZE)),
@@ -92,5 +92,5 @@ EVERY = (
         limit=("--file", "{file}"),
     ),
 )
-MEMORY = Scenario(name="memory", title="an idle kept-alive connection, bytes", request=GET + "\r\n", unit="connection")
+MEMORY = Scenario(name="memory", title="an idle kept-alive connection", request=GET + "\r\n", unit="connection")
 BY_NAME = {scenario.name: scenario for scenario in (*EVERY, MEMORY)}

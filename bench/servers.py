@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from entrants import Entrant
-from install import Unavailable, reason_of
+from install import UnavailableError, reason_of
 from scenarios import Scenario
 
 APPS = Path(__file__).resolve().parent / "apps"
@@ -124,7 +124,7 @@ def fill_in(entrant: Entrant, scenario: Scenario, port: int, python: Path, limit
     command = []
     for word in (*entrant.command, *options):
         for name, value in values.items():
-            word = word.replace(name, str(value))  # noqa: PLW2901
+            word = word.replace(name, str(value))  # noqa: PLW2901 - each name in turn
         command.append(word)
     return command
 
@@ -132,9 +132,9 @@ def fill_in(entrant: Entrant, scenario: Scenario, port: int, python: Path, limit
 def start(
     entrant: Entrant, scenario: Scenario, core: int, python: Path, limit: Path, file: Path, env: dict[str, str]
 ) -> Server:
-    """Listening and checked, or Unavailable."""
+    """Listening and checked, or UnavailableError."""
     port = free_port()
-    log = tempfile.TemporaryFile()  # noqa: SIM115: it lives as long as the server
+    log = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the server
     process = subprocess.Popen(
         fill_in(entrant, scenario, port, python, limit, file),
         cwd=APPS,
@@ -142,14 +142,14 @@ def start(
         stdout=log,
         stderr=log,
         env=dict(os.environ, **env, **entrant.env, BENCH_FILE=str(file)),
-        preexec_fn=lambda: settle(core),  # noqa: PLW1509: no thread of ours is running
+        preexec_fn=lambda: settle(core),  # noqa: PLW1509 - no thread of ours is running
         start_new_session=True,
     )
     server = Server(entrant, port, process, log)
     try:
         wait_until_it_listens(server)
         check(server, scenario)
-    except Unavailable:
+    except UnavailableError:
         server.stop()
         raise
     server.pids = tree_of(process.pid)
@@ -160,7 +160,7 @@ def wait_until_it_listens(server: Server) -> None:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         if server.process.poll() is not None:
-            raise Unavailable(f"it did not start: {reason_of(server.said())}")
+            raise UnavailableError(f"it did not start: {reason_of(server.said())}")
         try:
             socket.create_connection(("127.0.0.1", server.port), timeout=1).close()
         except OSError:
@@ -168,7 +168,7 @@ def wait_until_it_listens(server: Server) -> None:
         else:
             time.sleep(0.3)  # a router listens before its worker does
             return
-    raise Unavailable(f"it did not listen within {START_SECONDS} s: {reason_of(server.said())}")
+    raise UnavailableError(f"it did not listen within {START_SECONDS} s: {reason_of(server.said())}")
 
 
 class Replay:
@@ -178,32 +178,27 @@ class Replay:
         self.file = sock.makefile("rb")
         self.close_file, self.file.close = self.file.close, lambda: None
 
-    def makefile(self, mode: str) -> IO[bytes]:
+    def makefile(self, _mode: str) -> IO[bytes]:
         return self.file
 
 
 def check(server: Server, scenario: Scenario) -> None:
     """Asks twice what wrk will ask. An answer that is not right in full takes the server out of the scenario."""
+    keeps = scenario.keep_alive and not server.entrant.closes
     try:
         with socket.create_connection(("127.0.0.1", server.port), timeout=ANSWER_SECONDS) as sock:
             replay = Replay(sock)
-            for _ in range(2 if scenario.keep_alive else 1):
+            for _ in range(2 if keeps else 1):
                 sock.sendall(scenario.one(server.host) * scenario.together)
                 for _ in range(scenario.together):
                     closes = check_one(replay, scenario)
-                if scenario.keep_alive and closes and server.entrant.name not in ONLY_CLOSES:
-                    raise Unavailable("wrong: it closes a connection that should be kept")
-                if closes:
-                    break
-            if not scenario.keep_alive and replay.file.read(1) != b"":
-                raise Unavailable("wrong: it keeps a connection that should be closed")
+                if scenario.keep_alive and closes != server.entrant.closes:
+                    raise UnavailableError("wrong: it closes a connection that should be kept")
+            if not keeps and replay.file.read(1) != b"":
+                raise UnavailableError("wrong: it keeps a connection that should be closed")
             replay.close_file()
     except (OSError, http.client.HTTPException) as error:
-        raise Unavailable(f"wrong: {type(error).__name__} {error}".rstrip()) from error
-
-
-# Honest about it by design: measured only where that is no advantage.
-ONLY_CLOSES = {"uwsgi-direct"}
+        raise UnavailableError(f"wrong: {type(error).__name__} {error}".rstrip()) from error
 
 
 def check_one(replay: Replay, scenario: Scenario) -> bool:
@@ -214,11 +209,11 @@ def check_one(replay: Replay, scenario: Scenario) -> bool:
     fields = response.headers
     lengths = fields.get_all("Content-Length", [])
     if response.status != 200:
-        raise Unavailable(f"wrong: status {response.status}")
+        raise UnavailableError(f"wrong: status {response.status}")
     if body != scenario.body:
-        raise Unavailable(f"wrong: body of {len(body)} bytes {body[:40]!r}")
+        raise UnavailableError(f"wrong: body of {len(body)} bytes {body[:40]!r}")
     if fields.get_all("Content-Type") != [scenario.content_type]:
-        raise Unavailable(f"wrong: Content-Type {fields.get_all('Content-Type')}")
+        raise UnavailableError(f"wrong: Content-Type {fields.get_all('Content-Type')}")
     if lengths not in ([], [str(len(body))]) or (lengths and "Transfer-Encoding" in fields):
-        raise Unavailable(f"wrong: Content-Length {lengths}, Transfer-Encoding {fields['Transfer-Encoding']}")
+        raise UnavailableError(f"wrong: Content-Length {lengths}, Transfer-Encoding {fields['Transfer-Encoding']}")
     return response.will_close

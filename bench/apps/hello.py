@@ -1,12 +1,14 @@
 """The smallest answer; also what the header, pipelining and connection scenarios ask for."""
 
 import os
+from collections.abc import Callable, Iterable
+from typing import Any
 
 FIELDS = [("Content-Type", "text/plain")]
 if "BENCH_LENGTH" in os.environ:  # for the servers that do not add it to a one-item body
     FIELDS.append(("Content-Length", "13"))
 
 
-def app(environ, start_response):
+def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
     start_response("200 OK", FIELDS)
     return [b"Hello, World!"]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, kw_only=True)
 class Entrant:
-    """A server. In the command {python}, {programs}, {app} and {port} are filled in; it runs in the folder of the apps."""
+    """A server. Its command, with {python}, {programs}, {app} and {port} filled in, runs in the folder of the apps."""
 
     name: str
     about: str
@@ -16,7 +16,9 @@ class Entrant:
     requirements: str = ""  # a file of requirements/bench, or empty
     debian: Mapping[str, str] = field(default_factory=dict)  # a file that must exist and the package that has it
     pythons: tuple[str, ...] = ("3.13", "3.12", "3.11")  # the first with which it installs
+    wants: str = ""  # what else a machine needs, told when it does not install
     env: Mapping[str, str] = field(default_factory=dict)
+    closes: bool = False  # it ends every connection, and says so
     only: frozenset[str] = frozenset()  # scenarios; empty is all
 
 

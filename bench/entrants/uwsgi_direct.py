@@ -7,9 +7,11 @@ ENTRANT = Entrant(
     about="C, worker only",
     command=(
         *("{programs}/uwsgi", "--http-socket", "127.0.0.1:{port}", "--processes", "1", "--need-app"),
+        *("--add-header", "Connection: close"),
         *("--module", "{app}:app", "--disable-logging", "--log-5xx", "--die-on-term", "--home", "{programs}/.."),
     ),
     requirements="uwsgi.txt",
     env={"BENCH_LENGTH": "1"},
+    closes=True,
     only=frozenset({"close", "file"}),
 )

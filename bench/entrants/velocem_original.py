@@ -12,5 +12,6 @@ ENTRANT = Entrant(
     about="C++, asio, llhttp",
     command=("{python}", "-c", CODE, "{app}", "{port}"),
     requirements="velocem-original.txt",
+    wants="its wheel is for glibc 2.40 and the C++ library of GCC 14",
     pythons=("3.12",),
 )

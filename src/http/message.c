@@ -38,6 +38,13 @@ static bool is_repeat(struct findings *found, enum vel_field_id id) {
     return repeat;
 }
 
+/* Browsers send one of two values, to the letter. */
+static void note_connection(struct vel_slice value, struct findings *found) {
+    bool is_keep_alive = vel_slice_eq(value, VEL_SLICE("keep-alive"));
+    found->close |= !is_keep_alive && vel_list_has(value, VEL_SLICE("close"));
+    found->keep_alive |= is_keep_alive || vel_list_has(value, VEL_SLICE("keep-alive"));
+}
+
 static void note(struct findings *found, const struct vel_field *field) {
     switch (field->id) {
     case VEL_FIELD_HOST:
@@ -52,8 +59,7 @@ static void note(struct findings *found, const struct vel_field *field) {
             found->framing.coding = field->value;
         break;
     case VEL_FIELD_CONNECTION:
-        found->close |= vel_list_has(field->value, VEL_SLICE("close"));
-        found->keep_alive |= vel_list_has(field->value, VEL_SLICE("keep-alive"));
+        note_connection(field->value, found);
         break;
     case VEL_FIELD_EXPECT:
         found->expect_continue |= vel_list_has(field->value, VEL_SLICE("100-continue"));

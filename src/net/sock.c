@@ -5,7 +5,9 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <linux/sockios.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/sendfile.h>
 
 static ssize_t stream_error(int error) {
@@ -117,6 +119,11 @@ int vel_sock_wait_writable(int fd, int ms) {
     if (n == 0)
         return VEL_EAGAIN;
     return n > 0 && !(ask.revents & (POLLERR | POLLHUP | POLLNVAL)) ? VEL_OK : VEL_ERESET;
+}
+
+size_t vel_sock_untaken(int fd) {
+    int n = 0;
+    return ioctl(fd, SIOCOUTQ, &n) == 0 && n > 0 ? (size_t)n : 0;
 }
 
 void vel_sock_shutdown(int fd) {

@@ -30,6 +30,9 @@ ssize_t vel_sock_sendfile(int fd, int file, int64_t offset, size_t len);
 /* Waits until writable: VEL_OK, VEL_EAGAIN after ms (-1: never), VEL_ERESET. Blocks. */
 int vel_sock_wait_writable(int fd, int ms);
 
+/* Bytes sent that the peer's kernel has not taken yet; 0 where that cannot be told. */
+size_t vel_sock_untaken(int fd);
+
 /* Ends the sending side. */
 void vel_sock_shutdown(int fd);
 

@@ -11,7 +11,8 @@
 #include <math.h>
 
 struct worker {
-    PyObject_HEAD struct vel_worker core;
+    PyObject_HEAD
+    struct vel_worker core;
     struct vel_wsgi wsgi;
     PyObject *sockets;     /* the tuples whose strs the endpoints point into */
     PyObject *server_name; /* bytes of the Server field */

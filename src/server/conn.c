@@ -61,7 +61,7 @@ static enum vel_timeout clock_of(const struct vel_conn *c) {
         return VEL_TIMEOUT_WRITE;
     if (c->exchange != NULL)
         return c->exchange->received ? VEL_TIMEOUT_NONE : VEL_TIMEOUT_BODY;
-    return c->served && c->in.len == 0 ? VEL_TIMEOUT_KEEP_ALIVE : VEL_TIMEOUT_HEADER;
+    return c->served && !vel_h1_conn_in_request(&c->h1) ? VEL_TIMEOUT_KEEP_ALIVE : VEL_TIMEOUT_HEADER;
 }
 
 /* Input is left in the kernel while an answer is not out: that is the back-pressure on pipelining. */
@@ -74,6 +74,15 @@ static unsigned wanted_io(const struct vel_conn *c) {
 static void grant_credit(struct vel_conn *c) {
     c->awaits_credit = false;
     vel_exchange_yield(c->exchange);
+}
+
+static void set_clock(struct vel_conn *c) {
+    struct vel_timeouts *timeouts = &c->worker->timeouts;
+    enum vel_timeout kind = clock_of(c);
+    if (kind == VEL_TIMEOUT_WRITE && (c->progress || c->timer.in != &timeouts->kinds[kind]))
+        c->untaken = vel_sock_untaken(c->stream.fd);
+    vel_timeouts_set(timeouts, &c->timer, kind, c->progress, c->worker->loop.now);
+    c->progress = false;
 }
 
 /* The only place where a dispatch ends: sends, then closes, or sets what is waited for and for how long. */
@@ -96,8 +105,7 @@ static void settle(struct vel_conn *c) {
         destroy(c);
         return;
     }
-    vel_timeouts_set(&w->timeouts, &c->timer, clock_of(c), c->progress, w->loop.now);
-    c->progress = false;
+    set_clock(c);
 }
 
 /* Serves what waits in the connection's own buffer. */
@@ -269,9 +277,15 @@ void vel_conn_drain(struct vel_conn *c) {
     settle(c);
 }
 
+/* The kernel calls a socket writable again only when a third of its buffer is free: a megabyte, for which a slow reader
+ * may need longer than the clock allows. */
+static bool takes_some(const struct vel_conn *c) {
+    return vel_sock_untaken(c->stream.fd) < c->untaken;
+}
+
 void vel_conn_timeout(struct vel_timer *t) {
     struct vel_conn *c = VEL_CONTAINER(t, struct vel_conn, timer);
-    bool begun = c->in.len > 0 || c->exchange != NULL;
+    bool begun = c->exchange != NULL || vel_h1_conn_in_request(&c->h1);
     /* The timer has been stopped before this call, so what it was is read off the connection. */
     switch (clock_of(c)) {
     case VEL_TIMEOUT_HEADER:
@@ -279,6 +293,10 @@ void vel_conn_timeout(struct vel_timer *t) {
         if (begun)
             vel_proto_h1_refuse(c, 408);
         else
+            vel_conn_doom(c, VEL_FATE_CUT);
+        break;
+    case VEL_TIMEOUT_WRITE:
+        if (!takes_some(c))
             vel_conn_doom(c, VEL_FATE_CUT);
         break;
     default:

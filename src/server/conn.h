@@ -30,6 +30,7 @@ struct vel_conn {
     struct vel_buf in;             /* bytes received and not spent */
     uint64_t body_from;            /* when the body began, in ms, for its rate */
     uint64_t body_bytes;
+    size_t untaken; /* what the kernel held for the peer when the write clock began */
     struct vel_h1_conn h1;
     union vel_addr peer;
     uint8_t fate;       /* enum vel_fate */

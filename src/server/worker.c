@@ -162,26 +162,33 @@ static void give_turns(struct vel_worker *w) {
     vel_list_remove(&round);
 }
 
-static int wait_time(const struct vel_worker *w) {
+static int bounded_wait(const struct vel_worker *w, int wait_ms) {
     if (!vel_list_empty(&w->turns))
         return 0;
-    return w->access.lines.len > 0 ? LOG_RETRY_MS : -1;
+    bool retry = w->access.lines.len > 0 && (wait_ms < 0 || wait_ms > LOG_RETRY_MS);
+    return retry ? LOG_RETRY_MS : wait_ms;
 }
 
 static bool is_over(const struct vel_worker *w) {
     return w->state == VEL_WORKER_KILLED || (w->state == VEL_WORKER_DRAINING && vel_list_empty(&w->conns));
 }
 
+int vel_worker_turn(struct vel_worker *w, int wait_ms) {
+    int n = vel_loop_turn(&w->loop, bounded_wait(w, wait_ms));
+    if (n < 0)
+        return VEL_ESYS;
+    give_turns(w);
+    if (w->access.lines.len > 0)
+        vel_access_flush(&w->access);
+    obey(w);
+    return n;
+}
+
 int vel_worker_run(struct vel_worker *w) {
     obey(w);
-    while (!is_over(w)) {
-        if (vel_loop_turn(&w->loop, wait_time(w)) < 0)
+    while (!is_over(w))
+        if (vel_worker_turn(w, -1) < 0)
             return VEL_ESYS;
-        give_turns(w);
-        if (w->access.lines.len > 0)
-            vel_access_flush(&w->access);
-        obey(w);
-    }
     stop_listening(w);
     return VEL_OK;
 }

@@ -67,6 +67,10 @@ struct vel_socket {
 int vel_worker_init(struct vel_worker *w, struct vel_app *app, const struct vel_config *config,
                     const struct vel_socket *sockets, size_t n);
 
+/* One turn: waits as vel_loop_turn does (not at all when exchanges have asked for a turn), then serves. Returns how
+ * many descriptors were told, or VEL_ESYS. */
+int vel_worker_turn(struct vel_worker *w, int wait_ms);
+
 /* Serves until it is drained or killed. VEL_OK or VEL_ESYS. */
 int vel_worker_run(struct vel_worker *w);
 

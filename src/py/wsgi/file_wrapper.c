@@ -7,7 +7,8 @@
 #include <sys/stat.h>
 
 struct file_wrapper {
-    PyObject_HEAD PyObject *filelike;
+    PyObject_HEAD
+    PyObject *filelike;
     Py_ssize_t block_size;
 };
 

@@ -1,23 +1,36 @@
 /* wsgi.input: read, readline, readlines, iteration. */
 #include "py/wsgi/input.h"
 
-#include "base/err.h"
 #include "py/types.h"
 
 /* A line is looked for in pieces of this size when the body is in a file. */
 #define PIECE 8192
 
 struct input {
-    PyObject_HEAD struct vel_body body; /* owned; never BORROWED */
+    PyObject_HEAD
+    struct vel_body body; /* owned; never BORROWED */
+    PyObject *whole; /* a body that was borrowed, as the bytes that one read() gives; body points into it. Or NULL */
     uint64_t at;
 };
 
+/* Borrowed bytes have to be copied now: into the object that most applications will ask for. */
+static int adopt_borrowed(struct input *self, struct vel_body *body) {
+    self->whole = PyBytes_FromStringAndSize(body->bytes.at, (Py_ssize_t)body->bytes.len);
+    if (self->whole == NULL)
+        return -1;
+    body->bytes.at = PyBytes_AS_STRING(self->whole);
+    body->place = VEL_BODY_MEMORY;
+    return 0;
+}
+
 PyObject *vel_wsgi_input_new(struct vel_state *state, struct vel_body *body) {
-    if (vel_body_own(body) != VEL_OK)
-        return PyErr_NoMemory();
     struct input *self = (struct input *)state->input_type->tp_alloc(state->input_type, 0);
     if (self == NULL)
         return NULL;
+    if (body->place == VEL_BODY_BORROWED && adopt_borrowed(self, body) < 0) {
+        Py_DECREF(self);
+        return NULL;
+    }
     self->body = *body;
     *body = (struct vel_body){0};
     return (PyObject *)self;
@@ -25,7 +38,9 @@ PyObject *vel_wsgi_input_new(struct vel_state *state, struct vel_body *body) {
 
 static void dealloc(PyObject *o) {
     PyTypeObject *type = Py_TYPE(o);
-    vel_body_free(&((struct input *)o)->body);
+    struct input *self = (struct input *)o;
+    vel_body_free(&self->body);
+    Py_XDECREF(self->whole);
     type->tp_free(o);
     Py_DECREF(type);
 }
@@ -50,6 +65,10 @@ static int parse_size(PyObject *const *args, Py_ssize_t nargs, const char *name,
 }
 
 static PyObject *take(struct input *self, uint64_t n) {
+    if (self->whole != NULL && n == self->body.size) {
+        self->at = n;
+        return Py_NewRef(self->whole);
+    }
     PyObject *bytes = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)n);
     if (bytes == NULL)
         return NULL;

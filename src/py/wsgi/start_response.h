@@ -7,7 +7,8 @@
 #define VEL_WSGI_FIELDS_INLINE 16
 
 struct vel_start_response {
-    PyObject_HEAD vectorcallfunc vectorcall;
+    PyObject_HEAD
+    vectorcallfunc vectorcall;
     struct vel_wsgi *wsgi;         // borrowed: cleared when the request ends, before the worker can go
     struct vel_exchange *exchange; // borrowed: the same
     PyObject *status;              /* "200 OK"; NULL: not called yet */

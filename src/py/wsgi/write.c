@@ -6,7 +6,8 @@
 #include <structmember.h>
 
 struct write {
-    PyObject_HEAD vectorcallfunc vectorcall;
+    PyObject_HEAD
+    vectorcallfunc vectorcall;
     struct vel_wsgi *wsgi;            // borrowed: used only while start->exchange says the request runs
     struct vel_start_response *start; /* owned */
 };
@@ -83,6 +84,8 @@ static int wait_for_client(const struct vel_start_response *start, struct vel_ex
         if (worker->asked == VEL_WORKER_KILLED)
             return VEL_ERESET;
     }
+    if (err == VEL_ERESET)
+        vel_conn_doom(x->conn, VEL_FATE_CUT);
     return err;
 }
 

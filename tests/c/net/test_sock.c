@@ -366,6 +366,25 @@ static void waiting_for_a_half_closed_peer_goes_on(void) {
     close(ends[1]);
 }
 
+static void what_the_peer_has_not_taken_shrinks_when_it_reads(void) {
+    static char block[65536];
+    int ends[2];
+    tcp_pair(ends);
+    CHECK_INT((long)vel_sock_untaken(ends[0]), 0);
+    while (vel_sock_write(ends[0], block, sizeof block, false) > 0) {
+    }
+    size_t full = vel_sock_untaken(ends[0]), left = full;
+    CHECK(full > 0);
+    for (int i = 0; i < 10000 && left == full; i++) {
+        vel_sock_read(ends[1], block, sizeof block);
+        left = vel_sock_untaken(ends[0]);
+    }
+    CHECK(left < full);
+    close(ends[0]);
+    close(ends[1]);
+    CHECK_INT((long)vel_sock_untaken(ends[0]), 0);
+}
+
 int main(void) {
     RUN(accept_gives_a_non_blocking_private_descriptor_and_the_peer);
     RUN(accept_from_a_unix_socket_gives_a_peer_without_port);
@@ -390,4 +409,5 @@ int main(void) {
     RUN(signals_neither_end_nor_prolong_the_wait);
     RUN(waiting_for_a_lost_connection_is_a_reset);
     RUN(waiting_for_a_half_closed_peer_goes_on);
+    RUN(what_the_peer_has_not_taken_shrinks_when_it_reads);
 }

@@ -1,4 +1,4 @@
-"""The life of a connection: Expect, Connection, pipelining, HTTP/1.0, half-close, Upgrade (RFC 9112 9, RFC 9110 7.6 to 10.1)."""
+"""Expect, Connection, pipelining, HTTP/1.0, half-close, Upgrade, paths (RFC 9112 9, RFC 9110 7.6 to 10.1)."""
 
 import json
 import time
@@ -33,7 +33,12 @@ ENDINGS: list[tuple[str, str, bytes, bool]] = [
     ("9110-7.6.1", "empty", ask(b"Connection:"), True),
     ("9112-9.3", "1.0 closes", ask(first=b"GET /a HTTP/1.0"), False),
     ("9112-9.3", "1.0 with keep-alive", ask(b"Connection: Keep-Alive", first=b"GET /a HTTP/1.0"), True),
-    ("9112-9.3", "1.0 with keep-alive and close", ask(b"Connection: keep-alive, close", first=b"GET /a HTTP/1.0"), False),
+    (
+        "9112-9.3",
+        "1.0 with keep-alive and close",
+        ask(b"Connection: keep-alive, close", first=b"GET /a HTTP/1.0"),
+        False,
+    ),
     ("9112-9.3", "1.0 with an unknown option", ask(b"Connection: foo", first=b"GET /a HTTP/1.0"), False),
     ("9112-9.3", "1.2 persists", ask(first=b"GET /a HTTP/1.2"), True),
     ("9112-9.3", "1.0 with Keep-Alive as a field", ask(b"Keep-Alive: 5", first=b"GET /a HTTP/1.0"), False),
@@ -92,7 +97,9 @@ def test_pipelined_requests_are_answered_in_order(server: Server) -> None:
             assert (seen.path, seen.body) == (f"/{i}", "x" * (i % 7))
 
 
-@pytest.mark.parametrize("bad", [b"BAD\r\n\r\n", b"GET / HTTP/1.1\r\nHost: h\r\nA : b\r\n\r\n", b"\0", b"GET / HTTP/9.9\r\n\r\n"])
+@pytest.mark.parametrize(
+    "bad", [b"BAD\r\n\r\n", b"GET / HTTP/1.1\r\nHost: h\r\nA : b\r\n\r\n", b"\0", b"GET / HTTP/9.9\r\n\r\n"]
+)
 def test_good_requests_before_a_bad_one_are_answered_first(server: Server, bad: bytes) -> None:
     status = 505 if b"9.9" in bad else 400
     with Client(server) as client:
@@ -208,6 +215,22 @@ def test_the_final_status_comes_instead_of_100(server: Server, lines: list[bytes
     refused(server, ask(EXPECT, *lines, first=POST), status)
 
 
+def test_the_100_of_a_second_request_comes_behind_the_first_answer(server: Server) -> None:
+    with Client(server) as client:
+        client.send(request(target="/1") + ask(EXPECT, LENGTH, first=b"POST /2 HTTP/1.1"))
+        assert seen_by(client.read()).path == "/1"
+        assert seen_by(read_after_100(client, b"hello")).path == "/2"
+
+
+def test_the_100_is_sent_once(server: Server) -> None:
+    with Client(server) as client:
+        client.send_split(ask(EXPECT, LENGTH, first=POST), range(20, 60, 10))
+        assert client.read().status == 100
+        client.send(b"he")
+        assert client.is_silent()
+        assert seen_by(client.ask(b"llo")).body == "hello"
+
+
 # --- HTTP/1.0, HEAD, statuses without a body -------------------------------------------------------------------------
 
 
@@ -311,7 +334,8 @@ def test_a_slow_answer_reaches_a_client_that_has_closed_its_side(serve: Callable
 
 
 @pytest.mark.parametrize(
-    "data", [b"G", b"GET / HT", b"GET / HTTP/1.1\r\n", b"GET / HTTP/1.1\r\nHost: h\r\n", ask(LENGTH, first=POST, body=b"hell")]
+    "data",
+    [b"G", b"GET / HT", b"GET / HTTP/1.1\r\n", b"GET / HTTP/1.1\r\nHost: h\r\n", ask(LENGTH, first=POST, body=b"hell")],
 )
 def test_a_partial_request_before_a_half_close_is_not_answered(server: Server, data: bytes) -> None:
     with Client(server) as client:

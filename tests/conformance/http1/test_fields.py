@@ -76,7 +76,12 @@ HOSTS += [
     ("9112-3.2", "no Host in 1.1", head(host=False), 400),
     ("9112-3.2", "no Host in 1.2", head(first=b"GET / HTTP/1.2", host=False), 400),
     ("9112-3.2", "invalid Host in 1.0", head(b"Host: a b", first=b"GET / HTTP/1.0", host=False), 400),
-    ("9112-3.2", "invalid Host beside an absolute target", head(b"Host: a b", first=b"GET http://h/ HTTP/1.1", host=False), 400),
+    (
+        "9112-3.2",
+        "invalid Host beside an absolute target",
+        head(b"Host: a b", first=b"GET http://h/ HTTP/1.1", host=False),
+        400,
+    ),
 ]
 
 SERVED: list[tuple[str, str, bytes, dict[str, Any]]] = [
@@ -162,7 +167,9 @@ def test_a_value_keeps_every_legal_byte(server: Server) -> None:
 
 
 def test_nothing_is_left_of_the_request_before(server: Server) -> None:
-    first = head(b"A: b", b"Cookie: c=d", b"Content-Type: x/y", b"Content-Length: 3", first=b"POST /a?q HTTP/1.1") + b"abc"
+    first = (
+        head(b"A: b", b"Cookie: c=d", b"Content-Type: x/y", b"Content-Length: 3", first=b"POST /a?q HTTP/1.1") + b"abc"
+    )
     with Client(server) as client:
         assert client.ask(first).status == 200
         seen: Seen = seen_by(client.ask(head()))

@@ -79,7 +79,7 @@ REFUSED: list[tuple[str, str, bytes, int]] = [
     *(
         ("9112-7.1.1", f"extension {ext!r}", chunked(b"5" + ext + b"\r\nhello\r\n0\r\n\r\n"), 400)
         for ext in (
-            *(b";", b";;", b";=", b";a=", b";=b", b'; a', b";a ;b", b" ;a", b";a =b", b";a= b", b';a="b', b';a=b"', b";a=\"b\"c"),
+            *(b";", b";;", b";=", b";a=", b";=b", b"; a", b";a ;b", b" ;a", b";a =b", b";a= b", b';a="b', b';a=b"', b';a="b"c'),
             *(b";a\nb", b";a=\nb", b';a="\n"', b';a="\r"', b";a\rb", b";a\0", b";a=\x7f", b';a="\\\n"', b';a="\x01"', b";a@b", b";\n"),
             *(b";a=b;", b";a=b,c", b';a="b\\', b"\n", b"\r", b"\r\r", b";\xe9"),
         )
@@ -115,6 +115,7 @@ SERVED: list[tuple[str, str, bytes, str, dict[str, Any]]] = [
     ("9112-6.3", "length", length(b"5"), "hello", {"CONTENT_LENGTH": "5"}),
     ("9112-6.3", "length of 0", length(b"0", b""), "", {"CONTENT_LENGTH": "0"}),
     ("9110-8.6", "zeros in front", length(b"0000000005"), "hello", {}),
+    ("9110-8.6", "thousands of zeros in front", length(b"0" * 5000 + b"5"), "hello", {}),
     ("9110-5.5", "whitespace around", length(b"\t 5 \t"), "hello", {"CONTENT_LENGTH": "5"}),
     ("9112-6.3", "neither: no body", post(), "", {"CONTENT_LENGTH": None}),
     *(
@@ -144,9 +145,7 @@ def test_refused(server: Server, _section: str, _name: str, data: bytes, status:
 
 
 @pytest.mark.parametrize(("_section", "_name", "data", "body", "environ"), SERVED, ids=row_ids(SERVED))
-def test_served(
-    server: Server, _section: str, _name: str, data: bytes, body: str, environ: dict[str, Any]
-) -> None:
+def test_served(server: Server, _section: str, _name: str, data: bytes, body: str, environ: dict[str, Any]) -> None:
     """And the next request on the connection is understood: the body ended where it should."""
     with Client(server) as client:
         seen = seen_by(client.ask(data))
@@ -155,7 +154,9 @@ def test_served(
         assert seen_by(client.ask(b"GET /next HTTP/1.1\r\nHost: h\r\n\r\n")).path == "/next"
 
 
-@pytest.mark.parametrize("data", [length(b"6"), chunked(b"5\r\nhel"), chunked(b"5\r\nhello\r\n"), chunked(b"5\r\nhello\r\n0\r\n")])
+@pytest.mark.parametrize(
+    "data", [length(b"6"), chunked(b"5\r\nhel"), chunked(b"5\r\nhello\r\n"), chunked(b"5\r\nhello\r\n0\r\n")]
+)
 def test_a_body_that_was_cut_short_never_looks_whole(server: Server, data: bytes) -> None:
     """RFC 9112 8: the application is not called for an incomplete request."""
     before = server.stats()["aborted"]

@@ -27,7 +27,13 @@ def head_of(size: int) -> bytes:
 
 ROWS: list[tuple[str, Any, bytes, bytes, int]] = [
     ("limit_target", 64, b"GET /" + b"a" * 63 + GET[5:] + b"\r\n", b"GET /" + b"a" * 64 + GET[5:] + b"\r\n", 414),
-    ("limit_target", "16k", b"GET /" + b"a" * 16383 + GET[5:] + b"\r\n", b"GET /" + b"a" * 16384 + GET[5:] + b"\r\n", 414),
+    (
+        "limit_target",
+        "16k",
+        b"GET /" + b"a" * 16383 + GET[5:] + b"\r\n",
+        b"GET /" + b"a" * 16384 + GET[5:] + b"\r\n",
+        414,
+    ),
     ("limit_head", 256, head_of(256), head_of(257), 431),
     ("limit_head", 4096, head_of(4096), head_of(4097), 431),
     ("limit_fields", 1, GET + b"\r\n", GET + b"A: b\r\n\r\n", 431),
@@ -38,7 +44,13 @@ ROWS: list[tuple[str, Any, bytes, bytes, int]] = [
     ("limit_body", 10, POST + b"Content-Length: 10\r\n\r\n0123456789", POST + b"Content-Length: 11\r\n\r\n", 413),
     ("limit_body", 10, CHUNKED + b"9\r\n012345678\r\n1\r\nx\r\n0\r\n\r\n", CHUNKED + b"9\r\n012345678\r\n2\r\n", 413),
     ("limit_body", 10, CHUNKED + b"a\r\n0123456789\r\n0\r\n\r\n", CHUNKED + b"b;x\r\n", 413),
-    ("limit_trailers", 20, CHUNKED + b"0\r\nA: b\r\nC: d\r\n\r\n", CHUNKED + b"0\r\nA: b\r\nC: d\r\nE: 01234\r\n\r\n", 431),
+    (
+        "limit_trailers",
+        20,
+        CHUNKED + b"0\r\nA: b\r\nC: d\r\nE: 012345\r\n\r\n",
+        CHUNKED + b"0\r\nA: b\r\nC: d\r\nE: 0123456\r\n\r\n",
+        431,
+    ),
     ("limit_trailers", 0, CHUNKED + b"0\r\n\r\n", CHUNKED + b"0\r\nA: b\r\n\r\n", 431),
     ("limit_chunk_ext", 4, CHUNKED + b"1;abc\r\nx\r\n0\r\n\r\n", CHUNKED + b"1;abcd\r\nx\r\n0\r\n\r\n", 400),
     ("limit_chunk_ext", 4, CHUNKED + b"1;a\r\nx\r\n0;a\r\n\r\n", CHUNKED + b"1;a\r\nx\r\n0;ab\r\n\r\n", 400),
@@ -48,9 +60,7 @@ IDS = [f"{row[0]}={row[1]}{'' if n % 2 else ' '}" for n, row in enumerate(ROWS)]
 
 
 @pytest.mark.parametrize(("option", "value", "fits", "over", "status"), ROWS, ids=IDS)
-def test_option(
-    serve: Callable[..., Server], option: str, value: Any, fits: bytes, over: bytes, status: int
-) -> None:
+def test_option(serve: Callable[..., Server], option: str, value: Any, fits: bytes, over: bytes, status: int) -> None:
     server = serve(Echo(), **{option: value})
     served(server, fits)
     refused(server, over, status)
@@ -130,9 +140,8 @@ def test_an_endless_upload_is_cut_off(serve: Callable[..., Server]) -> None:
     server = serve(Echo(), limit_body=1000)
     with Client(server) as client:
         client.send(POST + b"Content-Length: 100000000\r\n\r\n")
-        with pytest.raises(OSError):  # noqa: PT011
-            for _ in range(100):
-                client.send(b"x" * 1_000_000)
+        with pytest.raises((ConnectionResetError, BrokenPipeError)):
+            client.send(b"x" * 100_000_000)
 
 
 def test_bodies_in_memory_and_in_a_file_are_the_same(serve: Callable[..., Server]) -> None:

@@ -55,6 +55,8 @@ def download(name: str) -> Response:
 
 
 @pages.delete("/<name>")
-def delete(name: str) -> tuple[str, int]:
+def delete(name: str) -> Response:
     path_of(name).unlink(missing_ok=True)
-    return "", 204
+    response = Response(status=204)
+    del response.headers["Content-Type"]  # of nothing
+    return response

@@ -63,4 +63,3 @@ def echo() -> Response:
 @pages.get("/closings")
 def closings() -> dict[str, int]:
     return {"closings": len(CLOSINGS)}
-

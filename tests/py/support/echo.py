@@ -1,4 +1,4 @@
-"""An application that tells what it was given, and the two questions of a conformance table: was it refused, was it served."""
+"""An application that tells what it was given, and the two questions of a table: was it refused, was it served."""
 
 import json
 import threading
@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from support.client import Client, Response
-
 from velocem import Server
 from velocem.types import StartResponse, WSGIEnvironment
 

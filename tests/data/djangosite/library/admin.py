@@ -1,6 +1,7 @@
 """Books in the admin."""
 
 from django.contrib import admin
+
 from library.models import Book
 
 

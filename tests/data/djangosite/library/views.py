@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from django.http import FileResponse, HttpRequest, JsonResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404
 from django.views.decorators.csrf import csrf_exempt
+
 from library.models import Book
 
 

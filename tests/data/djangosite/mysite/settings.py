@@ -6,7 +6,7 @@ from pathlib import Path
 DATA = Path(os.environ["MYSITE_DATA"])
 SECRET_KEY = "not a secret: this site lives as long as a test"
 DEBUG = False
-ALLOWED_HOSTS = ["127.0.0.1", "localhost"]
+ALLOWED_HOSTS = ["127.0.0.1", "test"]
 ROOT_URLCONF = "mysite.urls"
 WSGI_APPLICATION = "mysite.wsgi.application"
 DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": str(DATA / "site.sqlite")}}

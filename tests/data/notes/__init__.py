@@ -1,0 +1,1 @@
+"""The same small service of notes in Falcon and in Bottle."""

@@ -1,0 +1,122 @@
+"""A hundred thousand requests of every feature, and the process holds what it held before."""
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from support.client import Client, request
+from support.process import Process
+
+REQUESTS = 100_000
+TRAIN = 100  # requests pipelined at a time
+
+# One leaked object of the smallest size a request would be 1.6 MiB and 100,000 blocks.
+RESIDENT_GROWTH = 1 << 20
+BLOCKS_GROWTH = 1_000
+
+
+class Held(NamedTuple):
+    resident: int
+    blocks: int
+    descriptors: int
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[tuple[str, int]]:
+    options = ["--port", "0", "--log-level", "critical", "--body-memory", "1000", "--timeout-keep-alive", "60"]
+    with Process("features:app", *options, cwd=Path(__file__).parent) as process:
+        yield process.address
+
+
+def held(address: tuple[str, int]) -> Held:
+    """The smallest of some looks: the kernel returns pages when it likes."""
+    with Client(address) as client:
+        looks = [Held(*map(int, client.ask(request("GET", "/held")).body.split())) for _ in range(5)]
+    return Held(*map(min, zip(*looks, strict=True)))
+
+
+def pipeline(address: tuple[str, int], data: bytes, count: int) -> None:
+    """Every answer has the size of the first: the fields are the same, and a date has a fixed length."""
+    head = data.startswith(b"HEAD ")
+    with Client(address) as client:
+        client.ask(data, head=head)
+        client.send(data)
+        size = len(client.sock.recv(65536, socket.MSG_PEEK))
+        client.read(head=head)
+        train, buffer = data * TRAIN, bytearray(TRAIN * size)
+        for _ in range(count // TRAIN):
+            client.send(train)
+            view = memoryview(buffer)
+            while view:
+                got = client.sock.recv_into(view)
+                assert got, "the connection ended"
+                view = view[got:]
+        assert client.ask(data, head=head).status
+
+
+def vanish(address: tuple[str, int], data: bytes, count: int) -> None:
+    for _ in range(count):
+        client = Client(address)
+        client.send(data)
+        client.reset()
+
+
+def stays_flat(address: tuple[str, int], use, data: bytes, count: int) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
+    use(address, data, count // 20)
+    before = held(address)
+    use(address, data, count)
+    after = held(address)
+    assert after.descriptors <= before.descriptors
+    assert after.blocks - before.blocks < BLOCKS_GROWTH
+    assert after.resident - before.resident < RESIDENT_GROWTH
+
+
+BROWSER = [
+    "User-Agent: Mozilla/5.0", "Accept: text/html", "Accept-Language: en", "Accept-Encoding: gzip", "Cookie: a=1", "Cookie: b=2",
+    "X-Own: 1", "X-Own: 1", "X_Dropped: 1", "Referer: http://a/", "Cache-Control: no-cache", "X-Long: " + "x" * 600,
+]  # fmt: skip
+CHUNKED = b"POST /post HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\na\nb\r\n4\r\ncdef\r\n0\r\nX: 1\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(request("GET", "/hello"), id="hello"),
+        pytest.param(request("GET", "/hello?a=%20", *BROWSER), id="browser fields"),
+        pytest.param(request("HEAD", "/hello"), id="head"),
+        pytest.param(request("POST", "/post", body=b"line\n" * 20), id="body in memory"),
+        pytest.param(request("POST", "/post", body=b"line\n" * 300), id="large body"),
+        pytest.param(CHUNKED, id="chunked body"),
+        pytest.param(request("GET", "/generator"), id="generator"),
+        pytest.param(request("GET", "/late"), id="late start_response"),
+        pytest.param(request("GET", "/exception"), id="exception"),
+        pytest.param(request("GET", "/refused"), id="refused fields"),
+        pytest.param(request("GET", "/not_found"), id="not found"),
+        pytest.param(request("GET", "/write"), id="write"),
+        pytest.param(request("GET", "/file"), id="file_wrapper"),
+    ],
+)
+def test_memory_is_flat(address: tuple[str, int], data: bytes) -> None:
+    stays_flat(address, pipeline, data, REQUESTS)
+
+
+SPOOLED = b"POST /post HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1f4\r\n%s\r\n3e8\r\n%s\r\n0\r\n\r\n"
+
+
+def test_memory_is_flat_with_bodies_in_files(address: tuple[str, int]) -> None:
+    stays_flat(address, pipeline, SPOOLED % (b"line\n" * 100, b"line\n" * 200), REQUESTS)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(request("GET", "/hello"), id="after a request"),
+        pytest.param(request("GET", "/endless"), id="in a response"),
+        pytest.param(request("POST", "/post", body=b"x" * 3000)[:-10], id="in a body"),
+        pytest.param(request("GET", "/hello", *BROWSER)[:100], id="in a head"),
+    ],
+)
+def test_memory_is_flat_when_clients_vanish(address: tuple[str, int], data: bytes) -> None:
+    stays_flat(address, vanish, data, REQUESTS // 4)

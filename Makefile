@@ -127,7 +127,7 @@ fuzz: $(VENV)/.tools-build
 	$(MESON) compile -C build/fuzz
 	$(PY) tools/fuzz.py $(NAME) $(SECONDS)
 
-bench: build
+bench: $(VENV)/.tools-build
 	PYTHON="$(PYTHON)" tools/setup_debian.sh bench
 	test -f build/bench/build.ninja || $(MESON) setup build/bench -Dpython=false -Dbench=true
 	$(MESON) compile -C build/bench

@@ -58,6 +58,8 @@ for group in "$@"; do
         ;;
     bench)
         need wrk command -v wrk
+        need libev-dev test -f /usr/include/ev.h
+        need valgrind command -v valgrind
         ;;
     *)
         echo "setup_debian.sh: no group named $group" >&2

@@ -29,6 +29,8 @@ void vel_proto_h1_drop(struct vel_conn *c) {
         return;
     if (x->status != 0 && !x->ended)
         vel_conn_unfinished(c);
+    if (!x->received)
+        c->unread = true;
     vel_exchange_drop(x);
     vel_exchange_close(x);
     drop_partial(c);

@@ -1,6 +1,7 @@
 """The application of test_flat_memory: a feature per path, and what the process holds."""
 
 import gc
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -78,9 +79,16 @@ def held(environ: dict[str, Any], start_response: Any) -> Any:
     return [b"%d %d %d" % (resident, sys.getallocatedblocks(), len(os.listdir("/proc/self/fd")))]
 
 
+def quiet(environ: dict[str, Any], start_response: Any) -> Any:
+    """No traceback of the exceptions to come."""
+    logging.getLogger("velocem").setLevel(logging.CRITICAL)
+    start_response("200 OK", TEXT)
+    return [b"quiet"]
+
+
 FEATURES: dict[str, Callable[[dict[str, Any], Any], Any]] = {
     f"/{function.__name__}": function
-    for function in (hello, not_found, post, generator, late, exception, refused, write, file, endless, held)
+    for function in (hello, not_found, post, generator, late, exception, refused, write, file, endless, held, quiet)
 }
 
 

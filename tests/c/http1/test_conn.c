@@ -393,6 +393,16 @@ static void a_bad_chunk_behind_an_early_reply_ends_the_connection(void) {
     CHECK_INT(next_event(GET("/2")), VEL_H1_CLOSED);
 }
 
+/* RFC 9110 9.3.2 */
+static void a_head_refused_for_its_fields_gets_no_body(void) {
+    start();
+    CHECK_INT(next_event("HEAD / HTTP/1.1\r\n" HOST "A : b\r\n\r\n"), VEL_H1_REFUSED);
+    CHECK(begin_reply(conn.status, 3, false).ending == VEL_H1_END_NONE);
+    start();
+    CHECK_INT(next_event("GET / HTTP/1.1\r\n" HOST "A : b\r\n\r\n"), VEL_H1_REFUSED);
+    CHECK(begin_reply(conn.status, 3, false).ending == VEL_H1_END_LENGTH);
+}
+
 static void a_refusal_is_answered_with_close(void) {
     start();
     CHECK_INT(next_event("GET / HTTP/2.0\r\n"), VEL_H1_REFUSED);
@@ -508,6 +518,7 @@ int main(void) {
     RUN(a_reply_instead_of_100_closes);
     RUN(an_early_reply_leaves_the_body_to_be_drained);
     RUN(a_bad_chunk_behind_an_early_reply_ends_the_connection);
+    RUN(a_head_refused_for_its_fields_gets_no_body);
     RUN(a_refusal_is_answered_with_close);
     RUN(the_end_of_input_cuts_only_what_is_incomplete);
     RUN(empty_lines_begin_no_request);

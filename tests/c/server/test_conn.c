@@ -221,6 +221,23 @@ static void one_slow_reader_does_not_hold_up_another(void) {
     stop();
 }
 
+static void lend_and_abort(struct vel_exchange *x) {
+    fake_head(x, 200, 2 * BIG);
+    fake_lend(x, big, BIG);
+    fake_abort(x);
+}
+
+/* Or the loop would spin on the rest of the request, which nobody reads. */
+static void an_exchange_cut_in_its_turn_does_not_wait_for_its_request(void) {
+    start_streaming(fake_yield, NULL);
+    host.app.on_turn = lend_and_abort;
+    client_open_narrow(&host, &client, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 50\r\n\r\nab");
+    CHECK(host_conn(&host)->exchange == NULL && host_conn(&host)->owed != NULL);
+    client_send(&host, &client, "cd");
+    CHECK(client.len > BIG && client.eof);
+    stop();
+}
+
 /* --- clocks ------------------------------------------------------------------------------------------------------ */
 
 static void a_new_connection_is_under_the_header_clock(void) {
@@ -354,6 +371,18 @@ static void taking_some_starts_the_write_clock_anew(void) {
     host_step(&host);
     CHECK(is_under(VEL_TIMEOUT_WRITE));
     CHECK(host_conn(&host)->timer.due > 7);
+    stop();
+}
+
+/* The kernel tells of room only when there is much of it. */
+static void a_reader_who_takes_some_is_not_cut_though_no_write_event_has_come(void) {
+    start(fill);
+    client_open_narrow(&host, &client, GET);
+    CHECK(client_take(&client, 5000) > 0);
+    host_expire(&host, VEL_TIMEOUT_WRITE);
+    CHECK(host_conn(&host) != NULL && is_under(VEL_TIMEOUT_WRITE));
+    host_expire(&host, VEL_TIMEOUT_WRITE);
+    CHECK(host_conn(&host) == NULL);
     stop();
 }
 
@@ -677,6 +706,7 @@ int main(void) {
     RUN(two_connections_do_not_mix_their_output);
     RUN(two_heads_that_arrive_by_turns);
     RUN(one_slow_reader_does_not_hold_up_another);
+    RUN(an_exchange_cut_in_its_turn_does_not_wait_for_its_request);
     RUN(a_new_connection_is_under_the_header_clock);
     RUN(a_head_that_does_not_end_is_answered_with_408);
     RUN(a_second_head_that_does_not_end_too);
@@ -688,6 +718,7 @@ int main(void) {
     RUN(a_reader_who_takes_nothing_is_cut);
     RUN(the_application_that_waits_for_such_a_reader_hears_of_it);
     RUN(taking_some_starts_the_write_clock_anew);
+    RUN(a_reader_who_takes_some_is_not_cut_though_no_write_event_has_come);
     RUN(a_cut_close_delimited_reply_is_a_reset);
     RUN(a_lingering_connection_reads_away_and_ends_with_its_peer);
     RUN(a_lingering_connection_ends_with_its_clock);

@@ -1,10 +1,12 @@
 """What goes wrong around a server: clients that vanish, stops, descriptors that run out, thousands idle."""
 
 import os
+import random
 import resource
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -115,6 +117,57 @@ def test_a_storm_of_resets(serve: Callable[..., Server]) -> None:
         client.reset()
     wait_until(lambda: server.stats()["accepted"] == 2000)
     wait_until(lambda: server.stats()["open"] == 0)
+    with Client(server) as client:
+        assert client.ask(request()).status == 200
+
+
+PIECES = [
+    *STAGES.values(),
+    request("POST", "/", body=b"hello"),
+    CHUNKED + b"5\r\nhello\r\n0\r\n\r\n",
+    b"HEAD / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
+    b"\r\n\r\n",
+    b"x" * 70_000,
+]
+
+
+def careless(server: Server, seed: int, end: float) -> None:
+    """Sends whole requests and parts of some, reads or does not, and goes in one way or another."""
+    choose = random.Random(seed)
+    while time.monotonic() < end:
+        with suppress(OSError), Client(server, receive_buffer=choose.choice([0, 4096])) as client:
+            for _ in range(choose.randrange(1, 5)):
+                data = choose.choice(PIECES) * choose.choice([1, 1, 3])
+                client.sock.setblocking(False)
+                client.sock.send(data[: choose.randrange(len(data) + 1)] if choose.random() < 0.3 else data)
+                client.sock.settimeout(0.02)
+                with suppress(TimeoutError):
+                    client.sock.recv(choose.choice([1, 100, 1 << 20]))
+            if choose.random() < 0.4:
+                client.reset()
+            elif choose.random() < 0.5:
+                client.shut()
+
+
+def test_a_crowd_of_careless_clients_leaves_nothing(serve: Callable[..., Server]) -> None:
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        size = len(environ["wsgi.input"].read()) + choose.choice([0, 10, 1_000_000])
+        start_response("200 OK", choose.choice([[], [("Content-Length", str(size))]]))
+        return choose.choice([[b"a" * size], iter([b"b" * (size // 2), b"c" * (size - size // 2)])])
+
+    choose = random.Random(1)
+    server = serve(app, timeout_header=1, timeout_body=1, timeout_keep_alive=1, timeout_write=1)
+    time.sleep(0.02)
+    before = descriptors()
+    end = time.monotonic() + 4
+    threads = [threading.Thread(target=careless, args=(server, seed, end)) for seed in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    wait_until(lambda: server.stats()["open"] == 0)
+    assert descriptors() == before
+    assert server.stats()["requests"] > 100
     with Client(server) as client:
         assert client.ask(request()).status == 200
 

@@ -76,7 +76,11 @@ def test_it_is_kept_through_suspensions_of_two_responses(serve: Serve) -> None:
         return Result(environ["PATH_INFO"])
 
     server = serve(app)
-    with Client(server, receive_buffer=4096) as one, Client(server, receive_buffer=4096) as two, Client(server) as other:
+    with (
+        Client(server, receive_buffer=4096) as one,
+        Client(server, receive_buffer=4096) as two,
+        Client(server) as other,
+    ):
         one.send(request("GET", "/one"))
         two.send(request("GET", "/two"))
         one.fill()

@@ -9,15 +9,31 @@ import pytest
 from support.client import Client, request
 from support.wsgi import Recorder, Serve, ask, environ_of
 
-REQUIRED = (
-    "REQUEST_METHOD SCRIPT_NAME PATH_INFO QUERY_STRING SERVER_NAME SERVER_PORT SERVER_PROTOCOL SERVER_SOFTWARE "
-    "REMOTE_ADDR REMOTE_PORT wsgi.version wsgi.url_scheme wsgi.input wsgi.errors wsgi.multithread wsgi.multiprocess "
-    "wsgi.run_once wsgi.input_terminated wsgi.file_wrapper"
-).split()
+REQUIRED = [
+    "REQUEST_METHOD",
+    "SCRIPT_NAME",
+    "PATH_INFO",
+    "QUERY_STRING",
+    "SERVER_NAME",
+    "SERVER_PORT",
+    "SERVER_PROTOCOL",
+    "SERVER_SOFTWARE",
+    "REMOTE_ADDR",
+    "REMOTE_PORT",
+    "wsgi.version",
+    "wsgi.url_scheme",
+    "wsgi.input",
+    "wsgi.errors",
+    "wsgi.multithread",
+    "wsgi.multiprocess",
+    "wsgi.run_once",
+    "wsgi.input_terminated",
+    "wsgi.file_wrapper",
+]
 
 
 def http_keys(environ: dict[str, Any]) -> dict[str, str]:
-    return {key: value for key, value in environ.items() if key.startswith("HTTP_") or key.startswith("CONTENT_")}
+    return {key: value for key, value in environ.items() if key.startswith(("HTTP_", "CONTENT_"))}
 
 
 # What it is made of.
@@ -70,7 +86,9 @@ def test_the_environment_of_the_process_is_not_in_it(monkeypatch: pytest.MonkeyP
 # The request line.
 
 
-@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "BREW", "M-SEARCH"])
+@pytest.mark.parametrize(
+    "method", ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "BREW", "M-SEARCH"]
+)
 def test_method(method: str) -> None:
     assert environ_of(request(method))["REQUEST_METHOD"] == method
 
@@ -247,7 +265,9 @@ def test_repeated_fields_are_joined(lines: list[str], expected: dict[str, str]) 
     assert environ == {"HTTP_HOST": "test", **expected}
 
 
-@pytest.mark.parametrize("name", ["X_Auth_User", "X_A-B", "Content_Length", "Content_Type", "Transfer_Encoding", "Host_", "_", "Cookie_"])
+@pytest.mark.parametrize(
+    "name", ["X_Auth_User", "X_A-B", "Content_Length", "Content_Type", "Transfer_Encoding", "Host_", "_", "Cookie_"]
+)
 def test_a_name_with_underscore_is_dropped(name: str) -> None:
     assert http_keys(environ_of(request("GET", "/", f"{name}: forged"))) == {"HTTP_HOST": "test"}
 
@@ -264,7 +284,17 @@ def test_proxy_is_dropped(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["Script-Name", "Remote-Addr", "Remote-User", "Path-Info", "Server-Name", "Request-Method", "wsgi.input", "wsgi.url-scheme"]
+    "name",
+    [
+        "Script-Name",
+        "Remote-Addr",
+        "Remote-User",
+        "Path-Info",
+        "Server-Name",
+        "Request-Method",
+        "wsgi.input",
+        "wsgi.url-scheme",
+    ],
 )
 def test_no_field_sets_a_cgi_variable(name: str) -> None:
     environ = environ_of(request("GET", "/", f"{name}: forged"))
@@ -273,7 +303,11 @@ def test_no_field_sets_a_cgi_variable(name: str) -> None:
 
 def test_content_type_and_length_are_not_there_twice() -> None:
     environ = environ_of(request("POST", "/", "Content-Type: text/plain; charset=utf-8", body=b"12345"))
-    assert http_keys(environ) == {"HTTP_HOST": "test", "CONTENT_TYPE": "text/plain; charset=utf-8", "CONTENT_LENGTH": "5"}
+    assert http_keys(environ) == {
+        "HTTP_HOST": "test",
+        "CONTENT_TYPE": "text/plain; charset=utf-8",
+        "CONTENT_LENGTH": "5",
+    }
 
 
 def test_empty_content_type() -> None:
@@ -326,7 +360,8 @@ def test_many_repeats() -> None:
 
 def test_chunked_gets_the_length_of_what_came() -> None:
     """The body is received and decoded: RFC 3875 4.1.2 asks for its length, and there is no coding left."""
-    data = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\nX-Late: 1\r\nCookie: a\r\n\r\n"
+    head = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+    data = head + b"3\r\nabc\r\n2;x=y\r\nde\r\n0\r\nX-Late: 1\r\nCookie: a\r\n\r\n"
     environ = environ_of(data)
     assert http_keys(environ) == {"HTTP_HOST": "a", "CONTENT_LENGTH": "5"}
     assert environ["wsgi.input"].read() == b"abcde"
@@ -363,7 +398,9 @@ def test_each_request_has_an_environ_of_its_own(serve: Serve) -> None:
 def test_what_one_request_says_the_next_does_not_have(serve: Serve) -> None:
     recorder = Recorder()
     with Client(serve(recorder)) as client:
-        client.ask(request("POST", "/a?b", "Cookie: a", "Authorization: b", "X-Own: c", "Content-Type: d", body=b"body"))
+        client.ask(
+            request("POST", "/a?b", "Cookie: a", "Authorization: b", "X-Own: c", "Content-Type: d", body=b"body")
+        )
         client.ask(request())
     environ = recorder.environs[1]
     assert set(environ) == {*REQUIRED, "HTTP_HOST"}
@@ -371,10 +408,27 @@ def test_what_one_request_says_the_next_does_not_have(serve: Serve) -> None:
     assert environ["wsgi.input"].read() == b""
 
 
-KNOWN = (
-    "Accept Accept-Encoding Accept-Language Authorization Cache-Control Connection Content-Type Cookie If-None-Match "
-    "Origin Referer User-Agent X-Forwarded-For X-Request-Id X-CSRFToken Proxy-Authorization Set-Cookie X-Own X-Other-Own"
-).split()
+KNOWN = [
+    "Accept",
+    "Accept-Encoding",
+    "Accept-Language",
+    "Authorization",
+    "Cache-Control",
+    "Connection",
+    "Content-Type",
+    "Cookie",
+    "If-None-Match",
+    "Origin",
+    "Referer",
+    "User-Agent",
+    "X-Forwarded-For",
+    "X-Request-Id",
+    "X-CSRFToken",
+    "Proxy-Authorization",
+    "Set-Cookie",
+    "X-Own",
+    "X-Other-Own",
+]
 VALUES = ["keep-alive", "a", "b", "ab", "", "\xe9", "x" * 511, "x" * 512, "x" * 513, "y" * 512]
 
 

@@ -5,7 +5,6 @@ import os
 import random
 import socket
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +115,11 @@ def test_a_range_by_offset_and_length(path: Path) -> None:
         file.seek(1000)
         return file
 
-    response = ask(wrapping(open_, ("Content-Length", "500"), ("Content-Range", "bytes 1000-1499/300000"), status="206 Partial Content"))
+    response = ask(
+        wrapping(
+            open_, ("Content-Length", "500"), ("Content-Range", "bytes 1000-1499/300000"), status="206 Partial Content"
+        )
+    )
     assert (response.status, response.body) == (206, CONTENT[1000:1500])
 
 
@@ -143,7 +146,10 @@ def test_head_of_a_file(path: Path, serve: Serve) -> None:
 
 
 def test_head_may_announce_more_than_the_file_has(path: Path) -> None:
-    assert ask(wrapping(lambda: path.open("rb"), ("Content-Length", "400000")), request("HEAD")).get("Content-Length") == "400000"
+    assert (
+        ask(wrapping(lambda: path.open("rb"), ("Content-Length", "400000")), request("HEAD")).get("Content-Length")
+        == "400000"
+    )
 
 
 def test_1_0_gets_a_length_too(path: Path) -> None:
@@ -278,7 +284,10 @@ def test_objects_without_fileno_are_read_in_blocks_and_closed() -> None:
     assert (file.reads, file.closed_count) == (4, 1)
 
 
-@pytest.mark.parametrize("fileno", [ValueError, OSError, TypeError, io.UnsupportedOperation, SystemExit, "text", None, -1, 1 << 40, 1.5, 10**30])
+@pytest.mark.parametrize(
+    "fileno",
+    [ValueError, OSError, TypeError, io.UnsupportedOperation, SystemExit, "text", None, -1, 1 << 40, 1.5, 10**30],
+)
 def test_a_fileno_that_is_none(fileno: Any, path: Path) -> None:
     class Odd(Closing):
         def fileno(self) -> Any:
@@ -408,7 +417,13 @@ def test_bodiless_statuses_send_none_of_it(status: str, path: Path, serve: Serve
 
 @pytest.mark.parametrize(
     ("arguments", "error"),
-    [((), TypeError), ((1, 2, 3), TypeError), ((io.BytesIO(), "8"), TypeError), ((io.BytesIO(), 0), ValueError), ((io.BytesIO(), -1), ValueError)],
+    [
+        ((), TypeError),
+        ((1, 2, 3), TypeError),
+        ((io.BytesIO(), "8"), TypeError),
+        ((io.BytesIO(), 0), ValueError),
+        ((io.BytesIO(), -1), ValueError),
+    ],
 )
 def test_wrong_arguments(arguments: Any, error: type[Exception]) -> None:
     def app(environ: dict[str, Any], start_response: Any) -> Any:
@@ -421,7 +436,7 @@ def test_wrong_arguments(arguments: Any, error: type[Exception]) -> None:
 
 
 def test_it_is_a_class_that_isinstance_takes() -> None:
-    def app(environ: dict[str, Any], start_response: Any) -> Iterator[bytes]:
+    def app(environ: dict[str, Any], start_response: Any) -> Any:
         start_response("200 OK", [])
         wrapper = environ["wsgi.file_wrapper"]
         file = io.BytesIO(b"1")

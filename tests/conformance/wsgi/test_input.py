@@ -13,8 +13,8 @@ from support.wsgi import Recorder, Serve, ask, environ_of
 
 from velocem import Server
 
-MEMORY = {"body_memory": 1 << 20}
-FILE = {"body_memory": 0}
+MEMORY: dict[str, Any] = {"body_memory": 1 << 20}
+FILE: dict[str, Any] = {"body_memory": 0}
 places = pytest.mark.parametrize("place", [MEMORY, FILE], ids=["memory", "file"])
 
 
@@ -43,7 +43,14 @@ LINES = b"first\nsecond line\r\n\n\nno end"
         lambda stream: stream.read(-1),
         lambda stream: stream.read(-7),
         lambda stream: stream.read(None),
-        lambda stream: [stream.read(0), stream.read(3), stream.read(0), stream.read(1000), stream.read(1), stream.read()],
+        lambda stream: [
+            stream.read(0),
+            stream.read(3),
+            stream.read(0),
+            stream.read(1000),
+            stream.read(1),
+            stream.read(),
+        ],
         lambda stream: [stream.readline() for _ in range(7)],
         lambda stream: [stream.readline(3) for _ in range(12)],
         lambda stream: [stream.readline(size) for size in (-1, None, 0, 1000, 1)],
@@ -51,8 +58,16 @@ LINES = b"first\nsecond line\r\n\n\nno end"
         lambda stream: stream.readlines(None),
         lambda stream: [stream.readlines(hint) for hint in (1, 8, 0)],
         lambda stream: stream.readlines(-1),
-        lambda stream: list(stream),
-        lambda stream: [next(stream), stream.read(2), next(stream), stream.readline(), list(stream), list(stream), stream.read()],
+        list,
+        lambda stream: [
+            next(stream),
+            stream.read(2),
+            next(stream),
+            stream.readline(),
+            list(stream),
+            list(stream),
+            stream.read(),
+        ],
         lambda stream: [stream.readline(), stream.read(4), stream.readlines(), stream.read(), stream.readline()],
         lambda stream: stream.read(True),
     ],
@@ -68,7 +83,9 @@ def test_it_reads_as_bytes_io_does(place: dict[str, Any], use: Callable[[Any], A
         lambda stream: [stream.readline(), stream.readline(5), stream.readlines(), list(stream)],
     ],
 )
-@pytest.mark.parametrize("data", [request(), request("POST", "/", "Content-Length: 0"), chunked()], ids=["none", "length 0", "chunked"])
+@pytest.mark.parametrize(
+    "data", [request(), request("POST", "/", "Content-Length: 0"), chunked()], ids=["none", "length 0", "chunked"]
+)
 def test_an_empty_body(data: bytes, use: Callable[[Any], Any]) -> None:
     assert use(environ_of(data)["wsgi.input"]) == use(io.BytesIO())
 
@@ -215,7 +232,9 @@ def echo(request: pytest.FixtureRequest) -> Any:
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=bodies, sequence=calls)
-def test_any_calls_give_what_bytes_io_gives(echo: Any, body: bytes, sequence: list[tuple[str, tuple[Any, ...]]]) -> None:
+def test_any_calls_give_what_bytes_io_gives(
+    echo: Any, body: bytes, sequence: list[tuple[str, tuple[Any, ...]]]
+) -> None:
     recorder, client = echo
     recorder.environs.clear()
     client.ask(split(body))

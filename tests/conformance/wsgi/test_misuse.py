@@ -1,5 +1,6 @@
 """Applications that do what nobody should: the server stays whole, and so do the other requests."""
 
+import contextlib
 import gc
 import sys
 import threading
@@ -31,9 +32,10 @@ def test_everything_may_be_kept_for_ever(serve: Serve) -> None:
         assert environ["PATH_INFO"] == f"/{i}"
         assert stream.read() == b"%d" % i
         assert list(result) == []
-        for call in (lambda s=start_response: s("200 OK", []), lambda w=write: w(b"late")):
-            with pytest.raises(RuntimeError):
-                call()
+        with pytest.raises(RuntimeError):
+            start_response("200 OK", [])
+        with pytest.raises(RuntimeError):
+            write(b"late")
     kept.clear()
     gc.collect()
 
@@ -153,7 +155,7 @@ def test_collections_at_every_step(serve: Serve) -> None:
 
     def app(environ: dict[str, Any], start_response: Any) -> Any:
         gc.collect()
-        write = start_response("200 OK", [("X-A", "".join(["o", "ne"]))])
+        write = start_response("200 OK", [("X-A", str(b"one", "ascii"))])
         environ["cycle"] = environ
         wrapper = environ["wsgi.file_wrapper"](environ["wsgi.input"])
         return Result(environ, start_response, write, wrapper)
@@ -192,6 +194,9 @@ def test_tracing_and_profiling(serve: Serve) -> None:
 
 
 def test_a_trace_function_that_raises(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    def nothing() -> None:
+        pass
+
     def trace(frame: Any, event: str, argument: Any) -> Any:
         raise ValueError("in the trace function")
 
@@ -199,7 +204,7 @@ def test_a_trace_function_that_raises(serve: Serve, caplog: pytest.LogCaptureFix
         start_response("200 OK", [])
         if environ["PATH_INFO"] == "/trace":
             sys.settrace(trace)
-            (lambda: None)()
+            nothing()
         return [b"body"]
 
     with Client(serve(app)) as client:
@@ -214,7 +219,7 @@ def test_lists_that_change_under_the_servers_hands(serve: Serve) -> None:
         def __del__(self) -> None:
             blocks.clear()
 
-    class SlyText(str):
+    class SlyText(str):  # noqa: SLOT000
         def __del__(self) -> None:
             headers.clear()
             headers.extend([("X-Evil", "1")] * 100)
@@ -244,15 +249,13 @@ def test_a_derived_str_that_calls_back_when_it_goes(serve: Serve) -> None:
     """Strings of the head before are let go while the next is taken."""
     calls: list[Any] = []
 
-    class Sly(str):
+    class Sly(str):  # noqa: SLOT000
         start_response: Any = None
 
         def __del__(self) -> None:
             if self.start_response is not None:
-                try:
-                    self.start_response("200 Sly", [("X-Sly", "".join(["s", "ly"]))] * 3)
-                except RuntimeError:
-                    pass
+                with contextlib.suppress(RuntimeError):
+                    self.start_response("200 Sly", [("X-Sly", str(b"sly", "ascii"))] * 3)
                 calls.append(self.start_response)
 
     def app(environ: dict[str, Any], start_response: Any) -> Any:
@@ -264,7 +267,7 @@ def test_a_derived_str_that_calls_back_when_it_goes(serve: Serve) -> None:
         try:
             raise ValueError
         except ValueError as error:
-            start_response("503 Broken", [(f"Y-{i}", "".join(["v", "w"])) for i in range(5)], (ValueError, error, None))
+            start_response("503 Broken", [(f"Y-{i}", str(b"vw", "ascii")) for i in range(5)], (ValueError, error, None))
         return [b"body"]
 
     with Client(serve(app)) as client:
@@ -280,7 +283,7 @@ def test_values_whose_repr_calls_back(serve: Serve, caplog: pytest.LogCaptureFix
     def app(environ: dict[str, Any], start_response: Any) -> Any:
         headers: list[Any] = []
 
-        class Sly(str):
+        class Sly(str):  # noqa: SLOT000
             def __repr__(self) -> str:
                 headers.clear()
                 start_response("200 Sly", [("X-Sly", "1")])
@@ -319,7 +322,7 @@ def test_threads_that_hammer_what_is_over(serve: Serve) -> None:
 
     def hammer() -> None:
         while not stop.is_set():
-            for start_response, write in list(kept):
+            for start_response, write in kept:
                 try:
                     write(b"")
                     start_response("500 Evil", [], (ValueError, ValueError(), None))

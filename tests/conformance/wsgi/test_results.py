@@ -49,7 +49,7 @@ def generator(*blocks: bytes) -> Iterator[bytes]:
 @pytest.mark.parametrize(
     ("result", "body", "framing"),
     [
-        (lambda: [], b"", "length"),
+        (list, b"", "length"),
         (lambda: [b""], b"", "length"),
         (lambda: [b"ab"], b"ab", "length"),
         (lambda: [b"a", b"b"], b"ab", "length"),
@@ -63,7 +63,7 @@ def generator(*blocks: bytes) -> Iterator[bytes]:
         (lambda: [Text(b"ab")], b"ab", "length"),
         (lambda: Derived([b"a", b"b"]), b"ab", "chunked"),
         (lambda: Derived([b"ab"]), b"ab", "length"),
-        (lambda: generator(), b"", "length"),
+        (generator, b"", "length"),
         (lambda: generator(b"", b""), b"", "length"),
         (lambda: generator(b"a", b"b"), b"ab", "chunked"),
         (lambda: generator(b"", b"a", b"", b"b", b""), b"ab", "chunked"),
@@ -73,12 +73,12 @@ def generator(*blocks: bytes) -> Iterator[bytes]:
         (lambda: map(bytes, [b"a", b"b"]), b"ab", "chunked"),
         (lambda: {b"ab"}, b"ab", "length"),
         (lambda: Watched(b"a", b"b"), b"ab", "chunked"),
-        (lambda: OnlyIter(), b"ab", "chunked"),
-        (lambda: OldSequence(), b"ab", "chunked"),
+        (OnlyIter, b"ab", "chunked"),
+        (OldSequence, b"ab", "chunked"),
         (lambda: Sized(b"ab"), b"ab", "length"),
         (lambda: Sized(b""), b"", "length"),
         (lambda: Sized(b"a", b"b"), b"ab", "chunked"),
-        (lambda: Sized(), b"", "length"),
+        (Sized, b"", "length"),
         (lambda: [b"x"] * 256, b"x" * 256, "length"),
         (lambda: [b"x"] * 257, b"x" * 257, "chunked"),
         (lambda: [b"x" * 1000] * 5000, b"x" * 5_000_000, "chunked"),
@@ -96,7 +96,9 @@ def test_any_iterable_is_sent_whole(result: Any, body: bytes, framing: str, serv
             assert response.framing == framing
 
 
-def test_a_class_whose_len_is_one_may_give_more_blocks_than_it_says(caplog: pytest.LogCaptureFixture, serve: Serve) -> None:
+def test_a_class_whose_len_is_one_may_give_more_blocks_than_it_says(
+    caplog: pytest.LogCaptureFixture, serve: Serve
+) -> None:
     """Its first block's size was announced: what comes behind it is not sent, and not taken for a response."""
 
     class Liar(Sized):
@@ -121,7 +123,22 @@ def test_a_len_that_raises_does_no_harm(error: type[BaseException]) -> None:
 
 @pytest.mark.parametrize(
     "result",
-    [None, 1, 1.5, object(), "text", ["text"], [None], [1], [b"a", "b"], [b"a", None], ("text",), [bytearray(b"x")], [memoryview(b"x")], [[b"x"]]],
+    [
+        None,
+        1,
+        1.5,
+        object(),
+        "text",
+        ["text"],
+        [None],
+        [1],
+        [b"a", "b"],
+        [b"a", None],
+        ("text",),
+        [bytearray(b"x")],
+        [memoryview(b"x")],
+        [[b"x"]],
+    ],
     ids=repr,
 )
 def test_what_is_not_an_iterable_of_bytes_is_500(result: Any, caplog: pytest.LogCaptureFixture) -> None:

@@ -137,7 +137,9 @@ def test_without_it_the_answer_is_500(result: Any, caplog: pytest.LogCaptureFixt
     assert "start_response" in str(caplog.records[0].exc_info)
 
 
-def test_without_it_the_answer_is_500_also_behind_a_good_request(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+def test_without_it_the_answer_is_500_also_behind_a_good_request(
+    serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
     """Nothing of the head before may be left: neither status nor length."""
 
     def app(environ: dict[str, Any], start_response: Any) -> Any:
@@ -269,7 +271,9 @@ def test_exc_info_is_raised_again_after_write() -> None:
     assert (response.status, response.body) == (200, b"body")
 
 
-@pytest.mark.parametrize("wrong", [1, "text", (), (1, 2), (None, None, None), (ValueError, "no exception", None), [None, None, None]])
+@pytest.mark.parametrize(
+    "wrong", [1, "text", (), (1, 2), (None, None, None), (ValueError, "no exception", None), [None, None, None]]
+)
 def test_wrong_exc_info_after_the_head_is_a_type_error(wrong: Any) -> None:
     def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
         start_response("200 OK", [])(b"body")
@@ -289,7 +293,7 @@ def test_a_refused_head_can_be_followed_by_a_good_one() -> None:
 
     response = ask(app)
     assert response.status == 201
-    assert [name for name, _ in response.fields][0] == "X-B"
+    assert response.fields[0][0] == "X-B"
 
 
 def test_a_refused_head_is_not_sent(caplog: pytest.LogCaptureFixture) -> None:
@@ -376,7 +380,9 @@ def test_a_header_must_be_a_tuple_of_two(pair: Any, caplog: pytest.LogCaptureFix
     assert isinstance(refused(caplog, "200 OK", [("X-A", "1"), pair]), TypeError)
 
 
-@pytest.mark.parametrize("pair", [(b"X", "1"), ("X", b"1"), ("X", 1), ("X", None), (None, "1"), (1, 1), ("X", ["1"])], ids=repr)
+@pytest.mark.parametrize(
+    "pair", [(b"X", "1"), ("X", b"1"), ("X", 1), ("X", None), (None, "1"), (1, 1), ("X", ["1"])], ids=repr
+)
 def test_name_and_value_must_be_str(pair: Any, caplog: pytest.LogCaptureFixture) -> None:
     error = refused(caplog, "200 OK", [pair])
     assert isinstance(error, TypeError)
@@ -385,7 +391,27 @@ def test_name_and_value_must_be_str(pair: Any, caplog: pytest.LogCaptureFixture)
 
 @pytest.mark.parametrize(
     "name",
-    ["", " ", "X ", " X", "X Y", "X:", "X\r\nY", "X\n", "X\r", "X\x00", "\xe9", "X\u010a", "\u212aelvin", "X/Y", "X(", 'X"', "X\t", "X\x7f", "\ud800"],
+    [
+        "",
+        " ",
+        "X ",
+        " X",
+        "X Y",
+        "X:",
+        "X\r\nY",
+        "X\n",
+        "X\r",
+        "X\x00",
+        "\xe9",
+        "X\u010a",
+        "\u212aelvin",
+        "X/Y",
+        "X(",
+        'X"',
+        "X\t",
+        "X\x7f",
+        "\ud800",
+    ],
 )
 def test_an_illegal_name_is_refused(name: str, caplog: pytest.LogCaptureFixture) -> None:
     assert isinstance(refused(caplog, "200 OK", [(name, "1")]), ValueError)
@@ -393,7 +419,22 @@ def test_an_illegal_name_is_refused(name: str, caplog: pytest.LogCaptureFixture)
 
 @pytest.mark.parametrize(
     "value",
-    ["a\r\nX-Evil: 1", "\n", "\r", "a\n b", "\x00", "a\x0bb", "a\x1bb", "\x7f", "\u010a", "\u010d\u010a", "\u20ac", "x" * 100 + "\n", "\ud800", "\U0001f600"],
+    [
+        "a\r\nX-Evil: 1",
+        "\n",
+        "\r",
+        "a\n b",
+        "\x00",
+        "a\x0bb",
+        "a\x1bb",
+        "\x7f",
+        "\u010a",
+        "\u010d\u010a",
+        "\u20ac",
+        "x" * 100 + "\n",
+        "\ud800",
+        "\U0001f600",
+    ],
 )
 def test_an_illegal_value_is_refused(value: str, caplog: pytest.LogCaptureFixture) -> None:
     """U+010A and U+010D become LF and CR when a careless server narrows them to bytes."""
@@ -409,7 +450,18 @@ def test_a_legal_value_goes_out_as_latin_1(value: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization", "TE", "Trailer", "Transfer-Encoding", "Upgrade", "transfer-ENCODING", "Proxy-Connection"],
+    [
+        "Connection",
+        "Keep-Alive",
+        "Proxy-Authenticate",
+        "Proxy-Authorization",
+        "TE",
+        "Trailer",
+        "Transfer-Encoding",
+        "Upgrade",
+        "transfer-ENCODING",
+        "Proxy-Connection",
+    ],
 )
 def test_hop_by_hop_fields_are_refused(name: str, caplog: pytest.LogCaptureFixture) -> None:
     """PEP 3333, "Other HTTP Features"."""
@@ -418,7 +470,10 @@ def test_hop_by_hop_fields_are_refused(name: str, caplog: pytest.LogCaptureFixtu
     assert "hop-by-hop" in str(error)
 
 
-@pytest.mark.parametrize("value", ["", "x", "-1", "+1", "1.0", "1 ", " 1", "0x1", "1,1", "1_0", "\xb2", "\u0664", "9" * 30, "9223372036854775808"])
+@pytest.mark.parametrize(
+    "value",
+    ["", "x", "-1", "+1", "1.0", "1 ", " 1", "0x1", "1,1", "1_0", "\xb2", "\u0664", "9" * 30, "9223372036854775808"],
+)
 def test_an_illegal_content_length_is_refused(value: str, caplog: pytest.LogCaptureFixture) -> None:
     assert isinstance(refused(caplog, "200 OK", [("Content-Length", value)]), ValueError)
 
@@ -472,7 +527,7 @@ def test_date_and_server_are_added_once() -> None:
 
 def test_the_list_may_be_changed_afterwards() -> None:
     def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
-        headers = [("X-A", "".join(["o", "ne"])), ("X-B", "".join(["t", "wo"]))]
+        headers = [("X-A", str(b"one", "ascii")), ("X-B", str(b"two", "ascii"))]
         start_response("200 OK", headers)
         headers.clear()
         headers.append(("X-C", "three"))

@@ -30,7 +30,9 @@ class Everything:
 
     def read(self, environ: dict[str, Any], start_response: Any) -> Any:
         stream = environ["wsgi.input"]
-        found = stream.read(3) + stream.readline() + stream.readline(4) + b"".join(stream.readlines(6)) + next(iter(stream))
+        found = (
+            stream.read(3) + stream.readline() + stream.readline(4) + b"".join(stream.readlines(6)) + next(iter(stream))
+        )
         start_response("200 OK", TEXT)
         return [found + stream.read(int(environ["CONTENT_LENGTH"] or 0))]
 
@@ -96,10 +98,25 @@ class Everything:
         ("/many", 200, b"many"),
     ],
 )
-def test_nothing_is_wrong_on_either_side(
-    path: str, status: int, body: bytes, place: dict[str, Any], serve: Serve, caplog: pytest.LogCaptureFixture, capfd: Any
+def test_nothing_is_wrong_on_either_side(  # noqa: PLR0917
+    path: str,
+    status: int,
+    body: bytes,
+    place: dict[str, Any],
+    serve: Serve,
+    caplog: pytest.LogCaptureFixture,
+    capfd: Any,
 ) -> None:
-    fields = ["Content-Type: text/plain", "Cookie: a", "Cookie: b", "X-Own: \xe9", "X-Own: \xff", "Accept: */*", "Proxy: x", "A_b: x"]
+    fields = [
+        "Content-Type: text/plain",
+        "Cookie: a",
+        "Cookie: b",
+        "X-Own: \xe9",
+        "X-Own: \xff",
+        "Accept: */*",
+        "Proxy: x",
+        "A_b: x",
+    ]
     chunked = b"POST %s HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n%s\r\n%x\r\n%s\r\n0\r\n\r\n"
     with Client(serve(validator(Everything()), **place)) as client:
         for data in (

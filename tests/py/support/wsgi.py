@@ -1,4 +1,4 @@
-"""What the WSGI conformance tests share: asking an application once, looking at an environ, results that are watched."""
+"""What the WSGI conformance tests share: asking once, looking at an environ, results that are watched."""
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -23,7 +23,9 @@ def hello(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[b
     return [b"hello"]
 
 
-def ask(app: WSGIApplication | Application, data: bytes = b"", *, head: bool = False, **options: Unpack[Options]) -> Response:
+def ask(
+    app: WSGIApplication | Application, data: bytes = b"", *, head: bool = False, **options: Unpack[Options]
+) -> Response:
     """One request, GET / unless given, to a server of its own."""
     with Server(app, **options) as server, Client(server) as client:
         return client.ask(data or request(), head=head or data.startswith(b"HEAD "))

@@ -31,10 +31,13 @@ static int bounded_wait(const struct vel_loop *loop, int wait_ms) {
 
 static int wait_for_events(struct vel_loop *loop, int ms) {
     bool hooks = ms != 0 && loop->on_block;
+    uint64_t from = ms != 0 ? vel_clock_ms() : 0;
     if (hooks)
         loop->on_block(loop->hook_arg);
     int n = vel_poll_wait(&loop->poll, ms);
     int error = errno;
+    if (ms != 0)
+        loop->waited += vel_clock_ms() - from;
     if (hooks)
         loop->on_unblock(loop->hook_arg);
     loop->now = vel_clock_ms();

@@ -28,6 +28,7 @@ struct vel_loop {
     struct vel_poll poll;
     struct vel_list timers; /* of struct vel_timers, every one that was added */
     uint64_t now;           /* vel_clock_ms after the last wait */
+    uint64_t waited; /* milliseconds spent waiting, in all: the time in which peers, and not this thread, were slow */
     /* Called around a wait that may block, so that a lock can be given back; NULL when there is none. */
     void (*on_block)(void *arg);
     void (*on_unblock)(void *arg);

@@ -126,7 +126,8 @@ static inline int vel_exchange_flush(struct vel_exchange *x) {
     return x->proto->flush(x);
 }
 
-/* Blocks until the kernel may take more. VEL_OK, VEL_EAGAIN after ms, VEL_ERESET. Calls no release: a lock held for
+/* Blocks until the kernel may take more, or ms are over. VEL_OK, also when the client took something meanwhile;
+ * VEL_EAGAIN: it took nothing; VEL_ERESET. Calls no release: a lock held for
  * those may be given back meanwhile. */
 static inline int vel_exchange_wait(struct vel_exchange *x, int ms) {
     return x->proto->wait(x, ms);

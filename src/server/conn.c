@@ -181,10 +181,17 @@ static void receive(struct vel_conn *c) {
         read_shared(c);
 }
 
-/* While the worker stops: what is already here is still answered. */
+/* A request that is already here is still answered. */
 static void close_idle(struct vel_conn *c) {
     receive(c);
     if (c->exchange == NULL && c->in.len == 0)
+        vel_conn_doom(c, VEL_FATE_FLUSH);
+}
+
+/* The clock may have run out while the worker was busy, and the next request be here all the same. */
+static void close_if_silent(struct vel_conn *c) {
+    receive(c);
+    if (!c->progress && c->exchange == NULL && !vel_h1_conn_in_request(&c->h1))
         vel_conn_doom(c, VEL_FATE_FLUSH);
 }
 
@@ -298,6 +305,9 @@ void vel_conn_timeout(struct vel_timer *t) {
     case VEL_TIMEOUT_WRITE:
         if (!takes_some(c))
             vel_conn_doom(c, VEL_FATE_CUT);
+        break;
+    case VEL_TIMEOUT_KEEP_ALIVE:
+        close_if_silent(c);
         break;
     default:
         vel_conn_doom(c, VEL_FATE_CUT);

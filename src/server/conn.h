@@ -28,7 +28,7 @@ struct vel_conn {
     struct vel_sendq *owed;        /* what the kernel did not take yet; NULL: nothing */
     struct vel_head *partial;      /* owned: of a head that has not all arrived; NULL otherwise */
     struct vel_buf in;             /* bytes received and not spent */
-    uint64_t body_from;            /* when the body began, in ms, for its rate */
+    uint64_t body_from;            /* loop.waited when the body began, for its rate */
     uint64_t body_bytes;
     size_t untaken; /* what the kernel held for the peer when the write clock began */
     struct vel_h1_conn h1;

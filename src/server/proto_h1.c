@@ -168,8 +168,12 @@ static int reply_flush(struct vel_exchange *x) {
     return x->conn->fate == VEL_FATE_CUT ? VEL_ERESET : vel_output_flush(x->conn);
 }
 
+/* A reader may take bytes for long before the kernel calls the socket writable: that is not nothing. */
 static int reply_wait(struct vel_exchange *x, int ms) {
-    return vel_sock_wait_writable(x->conn->stream.fd, ms);
+    int fd = x->conn->stream.fd;
+    size_t before = vel_sock_untaken(fd);
+    int err = vel_sock_wait_writable(fd, ms);
+    return err == VEL_EAGAIN && vel_sock_untaken(fd) < before ? VEL_OK : err;
 }
 
 static void reply_yield(struct vel_exchange *x) {

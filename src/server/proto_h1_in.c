@@ -99,7 +99,7 @@ static bool begin(struct vel_conn *c, struct vel_head *head) {
     }
     c->exchange = x;
     c->worker->stats.requests++;
-    c->body_from = c->worker->loop.now;
+    c->body_from = c->worker->loop.waited;
     c->body_bytes = 0;
     if (!x->app->ops->whole_body) {
         x->given = true;
@@ -108,10 +108,11 @@ static bool begin(struct vel_conn *c, struct vel_head *head) {
     return true;
 }
 
-/* A sender below the least rate is refused, however steadily it drips (slow POST). */
+/* A sender below the least rate is refused, however steadily it drips (slow POST). Only the time counts in which the
+ * worker waited: while it was busy, bytes lay in the kernel through no fault of the sender's. */
 static bool too_slow(const struct vel_conn *c) {
     const struct vel_worker *w = c->worker;
-    uint64_t ms = w->loop.now - c->body_from;
+    uint64_t ms = w->loop.waited - c->body_from;
     return ms > VEL_RATE_GRACE_MS && c->body_bytes * 1000 / ms < w->config.body_rate;
 }
 
@@ -219,5 +220,5 @@ void vel_proto_h1_eof(struct vel_conn *c) {
     if (x != NULL && x->received)
         return; /* the answer is still wanted: half-close */
     vel_proto_h1_drop(c);
-    vel_conn_doom(c, whole || answered ? VEL_FATE_FLUSH : VEL_FATE_CUT);
+    vel_conn_doom(c, whole || answered || c->owed != NULL ? VEL_FATE_FLUSH : VEL_FATE_CUT);
 }

@@ -128,7 +128,7 @@ SPOOLED = b"POST /post HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n
 
 
 def test_memory_is_flat_with_bodies_in_files(address: tuple[str, int]) -> None:
-    stays_flat(address, pipeline, SPOOLED % (b"line\n" * 100, b"line\n" * 200), REQUESTS)
+    stays_flat(address, pipeline, SPOOLED % (b"x" * 499 + b"\n", b"y" * 999 + b"\n"), REQUESTS)
 
 
 @pytest.mark.parametrize(

@@ -328,6 +328,20 @@ static void an_idle_connection_is_closed_without_a_word(void) {
     stop();
 }
 
+static void a_request_that_is_here_when_the_keep_alive_clock_runs_out_is_answered(void) {
+    host_init(&host);
+    host.app.on_request = fake_hello;
+    host_start(&host);
+    client_open(&host, &client, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    client_got(&client, ok_reply("hello"));
+    CHECK(write(client.fd, "GET / HTTP/1.1\r\nHost: a\r\n\r\n", 27) == 27); /* the loop has not seen it */
+    host_expire(&host, VEL_TIMEOUT_KEEP_ALIVE);
+    client_read(&host, &client);
+    client_got(&client, ok_reply("hello"));
+    CHECK(!client.eof);
+    stop();
+}
+
 static void no_clock_runs_while_the_application_works(void) {
     start(hold);
     client_open(&host, &client, GET);
@@ -714,6 +728,7 @@ int main(void) {
     RUN(a_streamed_body_that_stops_aborts_and_is_answered);
     RUN(an_answered_request_whose_body_stops_is_closed);
     RUN(an_idle_connection_is_closed_without_a_word);
+    RUN(a_request_that_is_here_when_the_keep_alive_clock_runs_out_is_answered);
     RUN(no_clock_runs_while_the_application_works);
     RUN(a_reader_who_takes_nothing_is_cut);
     RUN(the_application_that_waits_for_such_a_reader_hears_of_it);

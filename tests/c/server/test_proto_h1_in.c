@@ -673,6 +673,18 @@ static void a_body_that_drips_is_refused(void) {
     stop();
 }
 
+static void a_body_that_lay_in_the_kernel_while_the_worker_was_busy_is_not_refused(void) {
+    host_init(&host);
+    host.config.body_rate = 240;
+    host.app.on_request = fake_hello;
+    host_start(&host);
+    client_open_tcp(&host, &client, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n");
+    host.w.loop.now += 4 * VEL_RATE_GRACE_MS; /* none of it was spent waiting */
+    client_send(&host, &client, "ab");
+    client_got(&client, ok_reply("hello"));
+    stop();
+}
+
 static void a_body_at_the_least_rate_is_not_refused(void) {
     static char run[20000];
     memset(run, 'r', sizeof run);
@@ -787,6 +799,7 @@ int main(void) {
     RUN(a_body_beyond_the_threshold_goes_through_a_file);
     RUN(without_a_place_for_the_body_503_is_answered);
     RUN(a_body_that_drips_is_refused);
+    RUN(a_body_that_lay_in_the_kernel_while_the_worker_was_busy_is_not_refused);
     RUN(a_body_at_the_least_rate_is_not_refused);
     RUN(each_allocation_may_fail);
     return 0;

@@ -5,6 +5,7 @@
 #include <getopt.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -121,7 +122,6 @@ static void accept_one(struct server *s) {
         close(fd);
         return;
     }
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
     s->conns[fd] = (struct conn){0};
     struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
     if (epoll_ctl(s->epoll, EPOLL_CTL_ADD, fd, &event) != 0)
@@ -149,6 +149,9 @@ static void listen_on(struct server *s, uint16_t port) {
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     s->listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     setsockopt(s->listener, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
+    /* The same as the server beside it; accepted sockets inherit the first. */
+    setsockopt(s->listener, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
+    setsockopt(s->listener, IPPROTO_TCP, TCP_DEFER_ACCEPT, &(int){1}, sizeof(int));
     if (bind(s->listener, (struct sockaddr *)&address, sizeof address) != 0 || listen(s->listener, 2048) != 0)
         die("listen");
     s->epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -227,6 +230,7 @@ int main(int argc, char **argv) {
             return 2;
         }
     }
+    signal(SIGPIPE, SIG_IGN); /* sendfile(2) has no flag against it */
     raise_limits();
     make_answer(&s, s.file >= 0 ? "application/octet-stream" : "text/plain", body);
     listen_on(&s, port);

@@ -89,8 +89,9 @@ def test_every_address_of_an_empty_host_has_one_port() -> None:
 
 def test_accepted_sockets_inherit_no_delay() -> None:
     (listener,) = sockets.listen("127.0.0.1", 0, 10)
-    with listener.sock, socket.create_connection(("127.0.0.1", listener.port)):
+    with listener.sock, socket.create_connection(("127.0.0.1", listener.port)) as client:
         assert not listener.sock.getblocking()
+        client.sendall(b"G")
         time.sleep(0.05)
         peer, _ = listener.sock.accept()
         with peer:

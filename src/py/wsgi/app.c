@@ -142,7 +142,8 @@ static void clear_caches(struct vel_wsgi *w) {
         Py_CLEAR(w->names[i].key);
     Py_CLEAR(w->path);
     Py_CLEAR(w->peer_host);
-    Py_CLEAR(w->peer_port);
+    for (int i = 0; i < VEL_WSGI_PORTS; i++)
+        Py_CLEAR(w->ports[i].text);
     Py_CLEAR(w->spare_start);
     Py_CLEAR(w->spare_write);
     Py_CLEAR(w->spare_context);

@@ -18,6 +18,14 @@ struct vel_wsgi_name {
     char text[VEL_WSGI_NAME_MAX]; /* the name as it came on the wire */
 };
 
+/* Ports of peers as str: one slot by the number. */
+#define VEL_WSGI_PORTS 256
+
+struct vel_wsgi_port {
+    PyObject *text; /* NULL: the slot is free */
+    uint16_t number;
+};
+
 /* Everything here belongs to one worker and so to one thread. */
 struct vel_wsgi {
     struct vel_app app;
@@ -34,8 +42,8 @@ struct vel_wsgi {
     char path_raw[VEL_WSGI_VALUE_MAX];
     size_t path_len;
     PyObject *peer_host;
-    PyObject *peer_port;
-    union vel_addr peer;
+    union vel_addr peer; /* whose host that is */
+    struct vel_wsgi_port ports[VEL_WSGI_PORTS];
     struct vel_wsgi_name names[VEL_WSGI_NAMES];
     PyObject *spare_start; /* a start_response nobody else holds, or NULL */
     PyObject *spare_write;

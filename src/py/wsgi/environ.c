@@ -119,6 +119,8 @@ static int add_fields(struct vel_wsgi *w, PyObject *env, const struct vel_head *
     _Static_assert(VEL_FIELD_COUNT <= 128, "seen has a bit for every known field");
     for (size_t i = 0; i < head->nfields; i++) {
         const struct vel_field *field = &head->fields[i];
+        if (field->id == VEL_FIELD_HOST)
+            continue; /* in the template already */
         int err = field->id != VEL_FIELD_OTHER ? add_known(w, env, field, seen) : add_other(w, env, field);
         if (err < 0)
             return -1;
@@ -143,6 +145,8 @@ static PyObject *decode_path(struct vel_slice raw, bool decoded) {
 /* The asterisk form has no path: OPTIONS * gives PATH_INFO "*", as others do. */
 static int add_path(struct vel_wsgi *w, PyObject *env, const struct vel_head *head) {
     struct vel_slice raw = head->target.path;
+    if (raw.len == 1 && raw.at[0] == '/')
+        return 0;
     if (w->path != NULL && vel_slice_eq(vel_slice(w->path_raw, w->path_len), raw))
         return PyDict_SetItem(env, w->state->PATH_INFO, w->path);
     PyObject *path = decode_path(raw, head->path_is_decoded);
@@ -165,7 +169,7 @@ static int set_text(PyObject *env, PyObject *key, struct vel_slice text) {
     return err;
 }
 
-/* The template already says GET, HTTP/1.1 and an empty query. */
+/* The template already says GET, HTTP/1.1, the path "/" and an empty query. */
 static int add_request_line(struct vel_wsgi *w, PyObject *env, const struct vel_head *head) {
     struct vel_state *s = w->state;
     int err = add_path(w, env, head);
@@ -177,19 +181,10 @@ static int add_request_line(struct vel_wsgi *w, PyObject *env, const struct vel_
         err = set_text(env, s->QUERY_STRING, head->target.query);
     if (err == 0 && head->minor == 0)
         err = PyDict_SetItem(env, s->SERVER_PROTOCOL, s->HTTP_1_0);
-    /* RFC 9112 3.2.2: the authority of the target beats the Host field. */
-    if (err == 0 && head->target.form == VEL_TARGET_ABSOLUTE)
-        err = set_text(env, s->HTTP_HOST, head->host);
     return err;
 }
 
-/* --- the peer ---------------------------------------------------------------------------------------------------- */
-
-static size_t addr_size(const union vel_addr *addr) {
-    return addr->any.sa_family == AF_INET    ? sizeof(addr->v4)
-           : addr->any.sa_family == AF_INET6 ? sizeof(addr->v6)
-                                             : sizeof(addr->any.sa_family);
-}
+/* --- what the template follows ----------------------------------------------------------------------------------- */
 
 static bool same_host(const union vel_addr *a, const union vel_addr *b) {
     if (a->any.sa_family != b->any.sa_family)
@@ -201,29 +196,58 @@ static bool same_host(const union vel_addr *a, const union vel_addr *b) {
 
 static int remember_peer(struct vel_wsgi *w, const union vel_addr *peer) {
     char text[VEL_ADDR_TEXT_MAX];
-    PyObject *host = w->peer_host != NULL && same_host(&w->peer, peer)
-                         ? Py_NewRef(w->peer_host)
-                         : vel_text_new(vel_slice(text, vel_addr_host(peer, text)));
-    uint16_t number = vel_addr_port(peer);
-    PyObject *port = vel_text_new(vel_slice(text, number != 0 ? vel_num_format(text, number) : 0));
-    if (host == NULL || port == NULL) {
-        Py_XDECREF(host);
-        Py_XDECREF(port);
+    PyObject *host = vel_text_new(vel_slice(text, vel_addr_host(peer, text)));
+    if (host == NULL)
         return -1;
-    }
     Py_XSETREF(w->peer_host, host);
-    Py_XSETREF(w->peer_port, port);
-    memcpy(&w->peer, peer, addr_size(peer));
+    w->peer = *peer;
     return 0;
 }
 
-static int add_peer(struct vel_wsgi *w, PyObject *env, const union vel_addr *peer) {
-    if (w->peer_port == NULL || memcmp(&w->peer, peer, addr_size(peer)) != 0)
+/* Behind a proxy every request comes from one address: it is set when it changes, and copied with the rest. */
+static int follow_peer(struct vel_wsgi *w, struct vel_wsgi_template *t, const union vel_addr *peer) {
+    if (w->peer_host == NULL || !same_host(&w->peer, peer))
         if (remember_peer(w, peer) < 0)
             return -1;
-    if (PyDict_SetItem(env, w->state->REMOTE_ADDR, w->peer_host) < 0)
-        return -1;
-    return PyDict_SetItem(env, w->state->REMOTE_PORT, w->peer_port);
+    return vel_wsgi_template_follow(t, w->state->REMOTE_ADDR, w->peer_host, &t->peer_host);
+}
+
+/* The same with Host, which is the target's authority if that has one (RFC 9112 3.2.2). */
+static int follow_host(struct vel_wsgi *w, struct vel_wsgi_template *t, struct vel_slice host) {
+    PyObject *owned = NULL;
+    PyObject *value = value_of(w, &(struct vel_field){.value = host, .id = VEL_FIELD_HOST}, &owned);
+    int err = value != NULL ? vel_wsgi_template_follow(t, w->state->HTTP_HOST, value, &t->host) : -1;
+    Py_XDECREF(owned);
+    return err;
+}
+
+/* A copy of the template once it says what is the same for this request and the one before. */
+static PyObject *begin(struct vel_wsgi *w, struct vel_exchange *x) {
+    struct vel_wsgi_template *t = x->endpoint->app_data;
+    const struct vel_head *head = x->head;
+    if (follow_peer(w, t, x->peer) < 0 || (head->has_host && follow_host(w, t, head->host) < 0))
+        return NULL;
+    PyObject *env = PyDict_Copy(head->nfields <= VEL_WSGI_FEW ? t->few : t->many);
+    if (env != NULL && !head->has_host && PyDict_DelItem(env, w->state->HTTP_HOST) < 0)
+        Py_CLEAR(env);
+    return env;
+}
+
+/* --- the port ---------------------------------------------------------------------------------------------------- */
+
+/* A connection is told by its port: while it lives, its port has mostly a slot to itself. */
+static int add_port(struct vel_wsgi *w, PyObject *env, const union vel_addr *peer) {
+    char text[20];
+    uint16_t number = vel_addr_port(peer);
+    struct vel_wsgi_port *slot = &w->ports[number % VEL_WSGI_PORTS];
+    if (slot->text == NULL || slot->number != number) {
+        PyObject *fresh = vel_text_new(vel_slice(text, number != 0 ? vel_num_format(text, number) : 0));
+        if (fresh == NULL)
+            return -1;
+        Py_XSETREF(slot->text, fresh);
+        slot->number = number;
+    }
+    return PyDict_SetItem(env, w->state->REMOTE_PORT, slot->text);
 }
 
 /* --- the body ---------------------------------------------------------------------------------------------------- */
@@ -252,11 +276,10 @@ static int add_body(struct vel_wsgi *w, PyObject *env, struct vel_exchange *x) {
 }
 
 PyObject *vel_wsgi_environ(struct vel_wsgi *w, struct vel_exchange *x) {
-    const struct vel_wsgi_template *t = x->endpoint->app_data;
-    PyObject *env = PyDict_Copy(x->head->nfields <= VEL_WSGI_FEW ? t->few : t->many);
+    PyObject *env = begin(w, x);
     if (env == NULL)
         return NULL;
-    if (add_fields(w, env, x->head) < 0 || add_request_line(w, env, x->head) < 0 || add_peer(w, env, x->peer) < 0 ||
+    if (add_fields(w, env, x->head) < 0 || add_request_line(w, env, x->head) < 0 || add_port(w, env, x->peer) < 0 ||
         add_body(w, env, x) < 0) {
         Py_DECREF(env);
         return NULL;

@@ -25,7 +25,9 @@ static int fill_request_defaults(PyObject *d, struct vel_state *s) {
         return -1;
     if (set(d, s->REMOTE_ADDR, Py_NewRef(s->empty)) < 0)
         return -1;
-    return set(d, s->REMOTE_PORT, Py_NewRef(s->empty));
+    if (set(d, s->REMOTE_PORT, Py_NewRef(s->empty)) < 0)
+        return -1;
+    return set(d, s->HTTP_HOST, Py_NewRef(s->empty));
 }
 
 static int fill_server(PyObject *d, struct vel_state *s, const struct vel_endpoint *endpoint) {
@@ -104,6 +106,16 @@ struct vel_wsgi_template *vel_wsgi_template_new(struct vel_wsgi *w, const struct
         return NULL;
     }
     return t;
+}
+
+int vel_wsgi_template_follow(struct vel_wsgi_template *t, PyObject *key, PyObject *value, PyObject **follows) {
+    if (*follows == value)
+        return 0;
+    *follows = NULL; /* one dict may be set and the other not */
+    if (PyDict_SetItem(t->few, key, value) < 0 || PyDict_SetItem(t->many, key, value) < 0)
+        return -1;
+    *follows = value;
+    return 0;
 }
 
 void vel_wsgi_template_free(struct vel_wsgi_template *t) {

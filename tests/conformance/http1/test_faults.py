@@ -81,7 +81,8 @@ def test_a_client_that_vanishes_leaves_nothing(serve: Callable[..., Server], sta
         if turn % 3:
             time.sleep(0.001)
         getattr(client, how)()
-    wait_until(lambda: server.stats()["accepted"] == 30)
+    if STAGES[stage]:  # a connection without a byte may end before the kernel has told of it
+        wait_until(lambda: server.stats()["accepted"] == 30)
     wait_until(lambda: server.stats()["open"] == 0)
     wait_until(lambda: descriptors() == before)
     with Client(server) as client:
@@ -200,6 +201,7 @@ def test_a_stop_lets_answers_finish_and_closes_the_idle() -> None:
         assert idle.ask(request()).body == BODY
         reader.send(request())
         reader.fill()
+        wait_until(lambda: server.stats()["accepted"] == 3)  # the kernel tells of a silent one after a second
         start = time.monotonic()
         thread = stopping(server)
         assert idle.is_closed()

@@ -27,7 +27,6 @@ START_SECONDS = 60
 DEFINITION = re.compile(r"^(?!#|typedef|struct \w+ \{|enum|static const|extern|__attribute__)\w[^;={]*?(\w+)\(.*")
 # What link-time optimisation adds to a name.
 CLONE = re.compile(r"(\.(lto_priv|constprop|isra|part|cold)(\.\d+)?)+$")
-CALLS = re.compile(r"calls=(\d+)")
 
 
 @dataclass
@@ -91,7 +90,7 @@ class Reader:
             self.callee = CLONE.sub("", value.partition("'")[0])
         elif key == "calls":
             self.is_call = True
-            count = int(CALLS.match(line)[1])
+            count = int(line.partition("=")[2].split()[0])
             self.profile.calls[self.callee] += count
             self.profile.callers[self.callee][self.function] += count
         elif line[:1].isdigit():

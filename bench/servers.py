@@ -11,7 +11,7 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 from entrants import Entrant
 from install import UnavailableError, reason_of
@@ -66,7 +66,7 @@ class Server:
         total = 0
         for pid in self.pids:
             text = Path(f"/proc/{pid}/smaps_rollup").read_text()
-            total += int(re.search(r"^Pss:\s+(\d+) kB", text, re.MULTILINE)[1])
+            total += sum(map(int, re.findall(r"^Pss:\s+(\d+) kB", text, re.MULTILINE)))
         return total << 10
 
     def said(self) -> str:
@@ -86,7 +86,7 @@ class Server:
 def free_port() -> int:
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+        return int(s.getsockname()[1])
 
 
 def tree_of(root: int) -> list[int]:
@@ -176,7 +176,8 @@ class Replay:
 
     def __init__(self, sock: socket.socket) -> None:
         self.file = sock.makefile("rb")
-        self.close_file, self.file.close = self.file.close, lambda: None
+        self.close_file = self.file.close
+        setattr(self.file, "close", lambda: None)  # noqa: B010
 
     def makefile(self, _mode: str) -> IO[bytes]:
         return self.file
@@ -190,8 +191,7 @@ def check(server: Server, scenario: Scenario) -> None:
             replay = Replay(sock)
             for _ in range(2 if keeps else 1):
                 sock.sendall(scenario.one(server.host) * scenario.together)
-                for _ in range(scenario.together):
-                    closes = check_one(replay, scenario)
+                closes = [check_one(replay, scenario) for _ in range(scenario.together)][-1]
                 if scenario.keep_alive and closes != server.entrant.closes:
                     raise UnavailableError("wrong: it closes a connection that should be kept")
             if not keeps and replay.file.read(1) != b"":
@@ -203,7 +203,7 @@ def check(server: Server, scenario: Scenario) -> None:
 
 def check_one(replay: Replay, scenario: Scenario) -> bool:
     """Whether the response ends the connection."""
-    response = http.client.HTTPResponse(replay)
+    response = http.client.HTTPResponse(cast("socket.socket", replay))
     response.begin()
     body = response.read()
     fields = response.headers

@@ -38,12 +38,12 @@ def one(number: int) -> dict[str, Any]:
 def add() -> tuple[dict[str, Any], int, Headers] | tuple[dict[str, Any], int]:
     """Takes {"author": ..., "text": ...}."""
     sent = request.get_json()
-    values = {name: sent.get(name) if isinstance(sent, dict) else None for name in ("author", "text")}
-    if not all(isinstance(value, str) for value in values.values()):
+    author, text = (sent.get(name) if isinstance(sent, dict) else None for name in ("author", "text"))
+    if not isinstance(author, str) or not isinstance(text, str):
         abort(400, "An object with author and text, both strings, is needed.")
-    values = {name: value.strip() for name, value in values.items()}
-    errors = pages.check(**values)
+    author, text = author.strip(), text.strip()
+    errors = pages.check(author, text)
     if errors:
         return {"errors": errors}, 422
-    number = store.add(**values)
+    number = store.add(author, text)
     return one(number), 201, Headers({"Location": url_for("api.one", number=number)})

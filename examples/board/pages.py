@@ -50,12 +50,12 @@ def post() -> Response | tuple[str, int]:
     form = {name: request.form.get(name, "").strip().replace("\r\n", "\n") for name in ("author", "text")}
     sent = request.files.get("picture")
     data = sent.read() if sent else b""
-    errors = check(**form, has_picture=bool(data))
+    errors = check(form["author"], form["text"], has_picture=bool(data))
     if data and not store.kind_of(data):
         errors["picture"] = "This is not a picture in PNG, JPEG, GIF or WebP."
     if errors:
         return show_list(form, errors), 422
-    number = store.add(**form, picture=store.save_picture(data))
+    number = store.add(form["author"], form["text"], store.save_picture(data))
     session["author"] = form["author"]
     flash("Your message is on the board.")
     return redirect(url_for("board.index", _anchor=f"m{number}"), 303)

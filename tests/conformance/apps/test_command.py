@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import httpx
 import pytest
@@ -32,7 +32,7 @@ APPS = [
 
 @pytest.fixture(params=APPS, ids=["flask", "django"])
 def application(request: pytest.FixtureRequest) -> Application:
-    return request.param
+    return cast("Application", request.param)
 
 
 @pytest.fixture

@@ -265,6 +265,7 @@ def test_each_request_finishes_once(admin: httpx.Client, finished: list[float]) 
         ("GET", "/static/admin/css/base.css", 200),
         ("POST", "/upload", 200),
     ]
+    before = 0
     for method, path, status in cases:
         before = len(finished)
         assert admin.request(method, path).status_code == status

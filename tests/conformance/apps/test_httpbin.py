@@ -34,7 +34,7 @@ def client(server: Server, browse: Open) -> httpx.Client:
 
 def test_get_tells_what_was_sent(server: Server, client: httpx.Client) -> None:
     told = client.get(
-        "/get", params={"a": ["1", "2"], "snow": "雪"}, headers={"X-Custom": "ü".encode("latin-1")}
+        "/get", params={"a": ["1", "2"], "snow": "雪"}, headers={b"X-Custom": "ü".encode("latin-1")}
     ).json()
     assert told["args"] == {"a": ["1", "2"], "snow": "雪"}
     assert told["headers"]["X-Custom"] == "ü"

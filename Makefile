@@ -5,16 +5,18 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
+# Only PYTHON may come from the environment: NAME is a variable of some systems.
 PYTHON ?= python3
-APP ?= examples.board:app
-ARGS ?=
-NAME ?= all
-SECONDS ?= 60
+APP := examples.board:app
+ARGS :=
+NAME := all
+SECONDS := 60
 
 VENV := .venv
 BIN := $(VENV)/bin
 PY := $(BIN)/python
-TAG = $(shell $(PYTHON) -c 'import sys; print("py%d.%d" % sys.version_info[:2])')
+# Of the environment, which PYTHON does not change once it is made.
+TAG = $(shell $(PY) -c 'import sys; print("py%d.%d" % sys.version_info[:2])')
 PIP_INSTALL = $(PY) -m pip install --quiet --disable-pip-version-check
 # meson and ninja are those of the environment, not the machine's.
 WITH_TOOLS = PATH="$(CURDIR)/$(BIN):$$PATH"
@@ -35,7 +37,7 @@ UBSAN := print_stacktrace=1:halt_on_error=1
 help:
 	@echo 'make build    the server in $(BIN)/velocem'
 	@echo 'make run      serve the demonstration on 127.0.0.1:8000; APP=pkg.mod:app serves another, ARGS= adds options'
-	@echo 'make test     C tests, Python tests, and these again under every other CPython >= 3.11 of the machine'
+	@echo 'make test     C tests, Python tests, and the latter again under every other CPython >= 3.11 of the machine'
 	@echo 'make check    format, lint, types, layers, warnings of gcc and clang'
 	@echo 'make format   put C and Python into the form that check wants'
 	@echo 'make san      C and Python tests under AddressSanitizer and UndefinedBehaviorSanitizer'
@@ -72,11 +74,11 @@ test: test-c test-py test-pythons
 
 test-c: $(VENV)/.tools-build
 	test -f build/c/build.ninja || $(MESON) setup build/c -Dbuildtype=debugoptimized -Dpython=false -Dtests=true
-	$(MESON) test -C build/c --print-errorlogs
+	$(MESON) test -C build/c --print-errorlogs $(ARGS)
 
 test-py: build $(VENV)/.tools-test
 	PYTHON="$(PYTHON)" tools/setup_debian.sh test
-	$(PYTEST)
+	$(PYTEST) $(ARGS)
 
 test-pythons: $(VENV)/.tools-build
 	$(PY) tools/test_pythons.py

@@ -18,6 +18,7 @@ header = os.path.join(sysconfig.get_path("include"), "Python.h")
 reason = ""
 if not os.path.exists(header): reason = "no headers: " + header
 elif not all(map(importlib.util.find_spec, ("venv", "ensurepip"))): reason = "no venv"
+elif sysconfig.get_config_var("Py_GIL_DISABLED"): reason = "without the GIL, which is not supported"
 print(json.dumps([list(sys.version_info[:3]), platform.python_implementation(), sys.executable, reason]))
 """
 

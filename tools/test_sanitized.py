@@ -32,7 +32,7 @@ def test(arguments: list[str]) -> int:
         os.environ,
         LD_PRELOAD=f"{library('libasan.so')} {library('libubsan.so')}",
         PYTHONMALLOC="malloc",  # so that objects of the interpreter have red zones too
-        ASAN_OPTIONS="detect_leaks=0:abort_on_error=1:strict_string_checks=1",
+        ASAN_OPTIONS="detect_leaks=0:abort_on_error=1:strict_string_checks=1:allocator_may_return_null=1",
         UBSAN_OPTIONS="print_stacktrace=1:halt_on_error=1",
     )
     return subprocess.run(

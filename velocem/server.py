@@ -163,6 +163,7 @@ class Server:
             self._thread.start()
         except BaseException:
             sockets.close(self._listeners)
+            self._listeners = []
             raise
 
     def stop(self, *, at_once: bool = False) -> None:

@@ -8,6 +8,7 @@
 #define CHUNKED_LINE "Transfer-Encoding: chunked\r\n"
 #define CLOSE_LINE "Connection: close\r\n"
 #define KEEP_ALIVE_LINE "Connection: keep-alive\r\n"
+#define LAST_CHUNK_LINE "0\r\n"
 #define CRLF "\r\n"
 
 #define SIZE(literal) (sizeof(literal) - 1)
@@ -37,11 +38,15 @@ static char *put_field(char *at, const struct vel_field *field) {
     return PUT_TEXT(put_slice(at, field->value), CRLF);
 }
 
+static size_t lines_room(const struct vel_field *fields, size_t n) {
+    size_t room = 0;
+    for (size_t i = 0; i < n; i++)
+        room += fields[i].name.len + SIZE(": ") + fields[i].value.len + SIZE(CRLF);
+    return room;
+}
+
 static size_t fields_room(const struct vel_reply_head *head) {
-    size_t room = SIZE(STATUS_LINE) + head->reason.len + SIZE(CRLF);
-    for (size_t i = 0; i < head->nfields; i++)
-        room += head->fields[i].name.len + SIZE(": ") + head->fields[i].value.len + SIZE(CRLF);
-    return room + SIZE(CRLF);
+    return SIZE(STATUS_LINE) + head->reason.len + SIZE(CRLF) + lines_room(head->fields, head->nfields) + SIZE(CRLF);
 }
 
 /* What Content-Length says, or -1 when it is not said (RFC 9110 8.6, 15.3.6). */
@@ -107,4 +112,16 @@ size_t vel_h1_render_inform(const struct vel_reply_head *head, char *at) {
 size_t vel_h1_render_chunk_head(char *at, size_t len) {
     size_t n = vel_num_format_hex(at, len);
     return (size_t)(PUT_TEXT(at + n, CRLF) - at);
+}
+
+size_t vel_h1_trailers_room(const struct vel_field *trailers, size_t n) {
+    return SIZE(LAST_CHUNK_LINE) + lines_room(trailers, n) + SIZE(CRLF);
+}
+
+size_t vel_h1_render_trailers(const struct vel_field *trailers, size_t n, char *at) {
+    const char *start = at;
+    at = PUT_TEXT(at, LAST_CHUNK_LINE);
+    for (size_t i = 0; i < n; i++)
+        at = put_field(at, &trailers[i]);
+    return (size_t)(PUT_TEXT(at, CRLF) - start);
 }

@@ -37,6 +37,11 @@ size_t vel_h1_render_inform(const struct vel_reply_head *head, char *at);
 /* The head of one chunk: size in hexadecimal and CRLF. at needs 18 bytes. len must not be 0. */
 size_t vel_h1_render_chunk_head(char *at, size_t len);
 
+/* The end of a chunked body with its trailer fields (RFC 9112 7.1.2): last chunk, a line each, empty line. The room is
+ * exact. */
+size_t vel_h1_trailers_room(const struct vel_field *trailers, size_t n);
+size_t vel_h1_render_trailers(const struct vel_field *trailers, size_t n, char *at);
+
 #define VEL_H1_CHUNK_TAIL "\r\n"
 #define VEL_H1_LAST_CHUNK "0\r\n\r\n"
 #define VEL_H1_CONTINUE "HTTP/1.1 100 Continue\r\n\r\n"

@@ -3,6 +3,13 @@
 
 #include "py/types.h"
 
+static PyTypeObject *io_type(const char *name) {
+    PyObject *module = PyImport_ImportModule("_io");
+    PyObject *type = module != NULL ? PyObject_GetAttrString(module, name) : NULL;
+    Py_XDECREF(module);
+    return (PyTypeObject *)type;
+}
+
 static int init_listed(struct vel_state *state, PyObject *module) {
 #define VEL_STATE_STR(name, text)                                                                                      \
     if ((state->name = PyUnicode_InternFromString(text)) == NULL)                                                      \
@@ -10,9 +17,10 @@ static int init_listed(struct vel_state *state, PyObject *module) {
 #define VEL_STATE_TYPE(name)                                                                                           \
     if ((state->name = (PyTypeObject *)PyType_FromModuleAndSpec(module, &vel_##name##_spec, NULL)) == NULL)            \
         return -1;
+#define VEL_STATE_IO(name, text)                                                                                       \
+    if ((state->name = io_type(text)) == NULL)                                                                         \
+        return -1;
 #include "py/state.def"
-#undef VEL_STATE_STR
-#undef VEL_STATE_TYPE
     return 0;
 }
 
@@ -59,18 +67,16 @@ int vel_state_init(struct vel_state *state, PyObject *module) {
 int vel_state_visit(struct vel_state *state, visitproc visit, void *arg) {
 #define VEL_STATE_STR(name, text)
 #define VEL_STATE_TYPE(name) Py_VISIT(state->name);
+#define VEL_STATE_IO(name, text) Py_VISIT(state->name);
 #include "py/state.def"
-#undef VEL_STATE_STR
-#undef VEL_STATE_TYPE
     return 0;
 }
 
 void vel_state_clear(struct vel_state *state) {
 #define VEL_STATE_STR(name, text) Py_CLEAR(state->name);
 #define VEL_STATE_TYPE(name) Py_CLEAR(state->name);
+#define VEL_STATE_IO(name, text) Py_CLEAR(state->name);
 #include "py/state.def"
-#undef VEL_STATE_STR
-#undef VEL_STATE_TYPE
     for (int i = 0; i < VEL_METHOD_OTHER; i++)
         Py_CLEAR(state->methods[i]);
     for (int id = 0; id < VEL_FIELD_COUNT; id++)

@@ -9,9 +9,8 @@
 struct vel_state {
 #define VEL_STATE_STR(name, text) PyObject *name;
 #define VEL_STATE_TYPE(name) PyTypeObject *name;
+#define VEL_STATE_IO(name, text) PyTypeObject *name;
 #include "py/state.def"
-#undef VEL_STATE_STR
-#undef VEL_STATE_TYPE
     PyObject *methods[VEL_METHOD_OTHER];
     PyObject *environ_keys[VEL_FIELD_COUNT]; /* "HTTP_ACCEPT", ...; NULL: the field does not reach the application */
 };

@@ -60,6 +60,27 @@ struct arguments {
     const char *access_format;
 };
 
+/* "I" and "K" would take a number that does not fit, without its high bits. */
+static int to_uint(PyObject *given, void *to) {
+    unsigned long value = PyLong_AsUnsignedLong(given);
+    if (value == (unsigned long)-1 && PyErr_Occurred())
+        return 0;
+    if (value > UINT_MAX) {
+        PyErr_SetString(PyExc_OverflowError, "number too large");
+        return 0;
+    }
+    *(unsigned int *)to = (unsigned int)value;
+    return 1;
+}
+
+static int to_ullong(PyObject *given, void *to) {
+    unsigned long long value = PyLong_AsUnsignedLongLong(given);
+    if (value == (unsigned long long)-1 && PyErr_Occurred())
+        return 0;
+    *(unsigned long long *)to = value;
+    return 1;
+}
+
 static int parse(struct arguments *a, PyObject *args, PyObject *kwargs) {
     static const char *const names[] = {"app",
                                         "sockets",
@@ -85,12 +106,13 @@ static int parse(struct arguments *a, PyObject *args, PyObject *kwargs) {
                                         "multithread",
                                         "multiprocess",
                                         NULL};
-    return PyArg_ParseTupleAndKeywords(args, kwargs, "O|$OOIIIIKIIdddddIKOpispp:Worker", (char **)names, &a->app,
-                                       &a->sockets, &a->log, &a->limit_target, &a->limit_head, &a->limit_fields,
-                                       &a->limit_field, &a->limit_body, &a->limit_trailers, &a->limit_chunk_ext,
-                                       &a->header, &a->body, &a->keep_alive, &a->write, &a->graceful, &a->min_body_rate,
-                                       &a->body_memory, &a->server_header, &a->date_header, &a->access_fd,
-                                       &a->access_format, &a->multithread, &a->multiprocess)
+    return PyArg_ParseTupleAndKeywords(
+               args, kwargs, "O|$OOO&O&O&O&O&O&O&dddddO&O&Opispp:Worker", (char **)names, &a->app, &a->sockets, &a->log,
+               to_uint, &a->limit_target, to_uint, &a->limit_head, to_uint, &a->limit_fields, to_uint, &a->limit_field,
+               to_ullong, &a->limit_body, to_uint, &a->limit_trailers, to_uint, &a->limit_chunk_ext, &a->header,
+               &a->body, &a->keep_alive, &a->write, &a->graceful, to_uint, &a->min_body_rate, to_ullong,
+               &a->body_memory, &a->server_header, &a->date_header, &a->access_fd, &a->access_format, &a->multithread,
+               &a->multiprocess)
                ? 0
                : -1;
 }
@@ -136,7 +158,11 @@ static int take_server_header(struct worker *self, PyObject *given, struct vel_c
     config->server = NULL;
     if (given == Py_None)
         return 0;
-    self->server_name = PyUnicode_AsLatin1String(given);
+    if (!PyUnicode_Check(given)) {
+        PyErr_Format(PyExc_TypeError, "server_header must be a str or None, not %.100s", Py_TYPE(given)->tp_name);
+        return -1;
+    }
+    Py_XSETREF(self->server_name, PyUnicode_AsLatin1String(given)); /* an earlier call may have failed after this */
     if (self->server_name == NULL)
         return -1;
     config->server = PyBytes_AS_STRING(self->server_name);
@@ -210,6 +236,18 @@ static int make_templates(struct worker *self, const struct arguments *a) {
     return 0;
 }
 
+/* While connections close, their applications may still be told of the end: before anything of wsgi goes. */
+static void free_core(struct worker *self) {
+    if (!self->ready)
+        return;
+    self->ready = false;
+    for (size_t i = 0; i < self->core.nports; i++) {
+        vel_wsgi_template_free(self->core.ports[i].endpoint.app_data);
+        self->core.ports[i].endpoint.app_data = NULL;
+    }
+    vel_worker_free(&self->core);
+}
+
 static void hook_loop(struct worker *self) {
     self->core.loop.on_block = on_block;
     self->core.loop.on_unblock = on_unblock;
@@ -260,8 +298,12 @@ static int init(PyObject *o, PyObject *args, PyObject *kwargs) {
     self->sockets = PySequence_Tuple(a.sockets);
     if (self->sockets == NULL || vel_wsgi_init(&self->wsgi, o, vel_state_of(Py_TYPE(o)), a.app, a.log) < 0)
         return -1;
-    if (make_core(self, &config) < 0 || take_access(self, &a) < 0 || make_templates(self, &a) < 0)
+    if (make_core(self, &config) < 0)
         return -1;
+    if (take_access(self, &a) < 0 || make_templates(self, &a) < 0) {
+        free_core(self); /* half made, it must not run */
+        return -1;
+    }
     hook_loop(self);
     return 0;
 }
@@ -274,18 +316,6 @@ static int traverse(PyObject *o, visitproc visit, void *arg) {
     Py_VISIT(self->sockets);
     Py_VISIT(self->raised);
     return vel_wsgi_visit(&self->wsgi, visit, arg);
-}
-
-/* While connections close, their applications may still be told of the end: before anything of wsgi goes. */
-static void free_core(struct worker *self) {
-    if (!self->ready)
-        return;
-    self->ready = false;
-    for (size_t i = 0; i < self->core.nports; i++) {
-        vel_wsgi_template_free(self->core.ports[i].endpoint.app_data);
-        self->core.ports[i].endpoint.app_data = NULL;
-    }
-    vel_worker_free(&self->core);
 }
 
 static int clear(PyObject *o) {

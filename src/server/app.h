@@ -9,6 +9,12 @@
 #include "net/sendq.h"
 #include "server/body.h"
 
+/* Of a streamed body, the application holds about this much: once so many bytes are given and not consumed, the peer is
+ * read no further. One receive of the worker's, so that a fast sender costs one for each round of consuming, and what
+ * HTTP/2 begins with (65,535 bytes, RFC 9113 6.5.2). What the last receive brought is still given: twice this is the
+ * most. */
+#define VEL_READ_WINDOW 65536
+
 struct vel_app;
 struct vel_conn;
 struct vel_exchange;
@@ -33,11 +39,13 @@ struct vel_exchange {
     struct vel_body body;   /* whole_body only; the application may take it over (copy it out, set place EMPTY) */
     void *app_data;         /* the application's own */
     struct vel_arena arena; /* freed with the exchange */
-    struct vel_list turn;   /* in the worker's list of exchanges that asked for a turn */
+    struct vel_list turn;   /* in the worker's list of exchanges that asked for a turn, or are to be read on */
     uint64_t began_us;      /* for the access log; 0 when there is none */
     uint64_t sent;          /* body bytes handed to the connection */
+    size_t unconsumed;      /* bytes given by on_data and not consumed; the protocol counts them */
     unsigned status;        /* of the reply head; 0 before it */
     bool given;             /* the application has seen it: on_request was called */
+    bool yielded;           /* its turn is the application's: on_turn is to be called */
     bool kept;              /* head and body are in its own memory */
     bool received;          /* the request is complete */
     bool ended;             /* the application has ended the reply, or aborted it */
@@ -52,7 +60,7 @@ struct vel_app_ops {
     /* A request. Answers now, or later from on_turn. */
     void (*on_request)(struct vel_exchange *x);
 
-    /* A run of the body, good during the call. */
+    /* A run of the body, good during the call. It counts against VEL_READ_WINDOW until vel_exchange_consume. */
     void (*on_data)(struct vel_exchange *x, struct vel_slice data);
 
     /* The request is complete. */
@@ -76,12 +84,13 @@ struct vel_proto {
     int (*inform)(struct vel_exchange *x, const struct vel_reply_head *head);
     int (*data)(struct vel_exchange *x, struct vel_slice data, const struct vel_loan *loan);
     int (*file)(struct vel_exchange *x, int file, int64_t offset, uint64_t len, struct vel_loan loan);
-    int (*end)(struct vel_exchange *x);
+    int (*end)(struct vel_exchange *x, const struct vel_field *trailers, size_t n);
     void (*abort)(struct vel_exchange *x);
     int (*flush)(struct vel_exchange *x);
     int (*wait)(struct vel_exchange *x, int ms);
     void (*await_credit)(struct vel_exchange *x);
     void (*yield)(struct vel_exchange *x);
+    void (*consume)(struct vel_exchange *x, size_t n);
 };
 
 /* The final head. Once. VEL_OK, VEL_ESTATE (a second one), VEL_ENOMEM. Copied: nothing of it is kept. */
@@ -109,10 +118,17 @@ static inline int vel_exchange_file(struct vel_exchange *x, int file, int64_t of
 }
 
 /* The reply is complete; x is the server's again. VEL_ELIMIT: the body was shorter than announced, and the connection
- * is cut so that the client can tell. */
+ * is cut so that the client can tell; so it is with VEL_ESTATE (no head) and VEL_ENOMEM. What is not consumed of the
+ * request is read away. */
 static inline int vel_exchange_end(struct vel_exchange *x) {
-    return x->proto->end(x);
+    return x->proto->end(x, NULL, 0);
 }
+
+/* The same with trailer fields behind the body. Names and values are checked by the caller and ids set, as in a head;
+ * copied. Dropped where they have no place: in HTTP/1 everywhere but behind a chunked body, as RFC 9110 6.5.1 allows.
+ * VEL_EINVAL: one of them frames or routes the message or says how to read its content, and may not come so late; x is
+ * then still the application's. */
+int vel_exchange_end_with(struct vel_exchange *x, const struct vel_field *trailers, size_t n);
 
 /* The reply cannot be completed; x is the server's again. Without a head so far the client gets a 500, else the
  * connection is cut. */
@@ -141,4 +157,11 @@ static inline void vel_exchange_await_credit(struct vel_exchange *x) {
 /* on_turn is called in the loop's next turn, after others have had theirs. */
 static inline void vel_exchange_yield(struct vel_exchange *x) {
     x->proto->yield(x);
+}
+
+/* The application is done with n more bytes that on_data gave it, or has at least a place for the next: below
+ * VEL_READ_WINDOW the peer is read again. At any time while x is the application's, in the worker's thread, also
+ * outside of the functions above. More than was given counts as all of it. */
+static inline void vel_exchange_consume(struct vel_exchange *x, size_t n) {
+    x->proto->consume(x, n);
 }

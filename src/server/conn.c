@@ -2,6 +2,7 @@
 #include "server/conn.h"
 
 #include "base/mem.h"
+#include "server/exchange.h"
 #include "server/output.h"
 #include "server/proto_h1.h"
 #include "server/worker.h"
@@ -54,19 +55,24 @@ static void linger(struct vel_conn *c) {
     vel_buf_free(&c->in);
 }
 
+/* No more of the present request is read: it is complete, or the application has not taken what came. */
+static bool holds_off(const struct vel_exchange *x) {
+    return x->received || vel_exchange_is_full(x);
+}
+
 static enum vel_timeout clock_of(const struct vel_conn *c) {
     if (c->lingering)
         return VEL_TIMEOUT_LINGER;
     if (c->owed != NULL)
         return VEL_TIMEOUT_WRITE;
     if (c->exchange != NULL)
-        return c->exchange->received ? VEL_TIMEOUT_NONE : VEL_TIMEOUT_BODY;
+        return holds_off(c->exchange) ? VEL_TIMEOUT_NONE : VEL_TIMEOUT_BODY;
     return c->served && !vel_h1_conn_in_request(&c->h1) ? VEL_TIMEOUT_KEEP_ALIVE : VEL_TIMEOUT_HEADER;
 }
 
-/* Input is left in the kernel while an answer is not out: that is the back-pressure on pipelining. */
+/* Input is left in the kernel while an answer is not out, or a body is not consumed: that is the back-pressure. */
 static unsigned wanted_io(const struct vel_conn *c) {
-    bool waits = c->exchange != NULL ? c->exchange->received : c->owed != NULL;
+    bool waits = c->exchange != NULL ? holds_off(c->exchange) : c->owed != NULL;
     return (c->eof || (waits && !c->lingering) ? 0 : VEL_READ) | (c->owed != NULL ? VEL_WRITE : 0);
 }
 
@@ -228,7 +234,11 @@ static void written(struct vel_conn *c) {
 }
 
 void vel_conn_turn(struct vel_conn *c) {
-    give_turn(c);
+    struct vel_exchange *x = c->exchange;
+    if (x->yielded) {
+        x->yielded = false;
+        give_turn(c);
+    }
     settle(c);
 }
 

@@ -52,7 +52,7 @@ void vel_conn_close(struct vel_conn *c);
 /* The worker stops: an idle connection is closed, but for a request that is already here. */
 void vel_conn_drain(struct vel_conn *c);
 
-/* Gives the exchange the turn it asked for. */
+/* The present exchange is next among the worker's turns: it gets the one it asked for, or is only read on. */
 void vel_conn_turn(struct vel_conn *c);
 
 /* The clock of the connection has run out. */

@@ -9,6 +9,18 @@
 /* What nginx logs when the client went before any answer. */
 #define STATUS_CLIENT_GONE 499
 
+/* RFC 9110 6.5.1: a recipient that merges trailers into the head must not be told there what the message is. */
+static bool may_trail(enum vel_field_id id) {
+    return (vel_field_flags(id) & (VEL_FIELD_HOP | VEL_FIELD_SINGLE)) == 0 && id != VEL_FIELD_CONTENT_ENCODING;
+}
+
+int vel_exchange_end_with(struct vel_exchange *x, const struct vel_field *trailers, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        if (!may_trail(trailers[i].id))
+            return VEL_EINVAL;
+    return x->proto->end(x, trailers, n);
+}
+
 struct vel_exchange *vel_exchange_open(struct vel_conn *c, struct vel_head *head, const struct vel_proto *proto) {
     struct vel_exchange *x = vel_worker_exchange(c->worker);
     if (x == NULL)

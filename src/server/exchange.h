@@ -14,5 +14,10 @@ int vel_exchange_keep(struct vel_exchange *x);
 /* Tells the application, if it has seen the exchange and not ended it, that it is over. */
 void vel_exchange_drop(struct vel_exchange *x);
 
+/* The application holds as much of the body as it may: the peer is not read before it consumes. */
+static inline bool vel_exchange_is_full(const struct vel_exchange *x) {
+    return x->unconsumed >= VEL_READ_WINDOW;
+}
+
 /* Logs it and frees it. */
 void vel_exchange_close(struct vel_exchange *x);

@@ -9,12 +9,32 @@
 
 #include <stddef.h>
 
+/* --- request bodies -------------------------------------------------------------------------------------------- */
+
+/* Outside of a dispatch nobody settles the connection: a place among the turns has it done. The sender was held up: how
+ * slow it is counts from here. */
+static void read_on(struct vel_exchange *x) {
+    struct vel_conn *c = x->conn;
+    c->body_from = c->worker->loop.waited;
+    c->body_bytes = 0;
+    if (vel_list_empty(&x->turn))
+        vel_list_append(&c->worker->turns, &x->turn);
+}
+
+static void consume(struct vel_exchange *x, size_t n) {
+    bool was_full = vel_exchange_is_full(x);
+    x->unconsumed -= n < x->unconsumed ? n : x->unconsumed;
+    if (was_full && !vel_exchange_is_full(x))
+        read_on(x);
+}
+
 /* --- replies --------------------------------------------------------------------------------------------------- */
 
 /* The application is done with it: turns it has asked for are not given. */
 static void set_ended(struct vel_exchange *x) {
     x->ended = true;
     x->conn->awaits_credit = false;
+    consume(x, x->unconsumed);
     vel_list_remove(&x->turn);
 }
 
@@ -143,13 +163,24 @@ static void cut(struct vel_exchange *x) {
     vel_conn_doom(c, c->reset ? VEL_FATE_CUT : VEL_FATE_FLUSH);
 }
 
-static int reply_end(struct vel_exchange *x) {
+/* Rare enough for an allocation of its own. */
+static int put_trailers(struct vel_conn *c, const struct vel_field *trailers, size_t n) {
+    char *at = vel_alloc(vel_h1_trailers_room(trailers, n));
+    if (at == NULL)
+        return VEL_ENOMEM;
+    int err = vel_output_copy(c, vel_slice(at, vel_h1_render_trailers(trailers, n, at)));
+    vel_free(at);
+    return err;
+}
+
+/* Only a chunked body has a tail, and with it a place for trailers. */
+static int reply_end(struct vel_exchange *x, const struct vel_field *trailers, size_t n) {
     struct vel_conn *c = x->conn;
     struct vel_slice tail = {0};
     int err = vel_h1_conn_end(&c->h1, &tail);
     set_ended(x);
     if (err == VEL_OK && tail.len > 0)
-        err = vel_output_copy(c, tail);
+        err = n > 0 ? put_trailers(c, trailers, n) : vel_output_copy(c, tail);
     if (err != VEL_OK)
         cut(x);
     return err;
@@ -157,7 +188,7 @@ static int reply_end(struct vel_exchange *x) {
 
 static void reply_abort(struct vel_exchange *x) {
     if (x->status == 0 && vel_reply_status(x, 500) == VEL_OK) {
-        reply_end(x);
+        reply_end(x, NULL, 0);
         return;
     }
     set_ended(x);
@@ -177,6 +208,7 @@ static int reply_wait(struct vel_exchange *x, int ms) {
 }
 
 static void reply_yield(struct vel_exchange *x) {
+    x->yielded = true;
     vel_list_remove(&x->turn);
     vel_list_append(&x->conn->worker->turns, &x->turn);
 }
@@ -199,4 +231,5 @@ const struct vel_proto vel_proto_h1 = {
     .wait = reply_wait,
     .await_credit = reply_await_credit,
     .yield = reply_yield,
+    .consume = consume,
 };

@@ -127,6 +127,7 @@ static bool take_data(struct vel_conn *c, struct vel_slice data) {
     if (x->ended)
         return true; /* the reply did not want it: read away */
     if (!x->app->ops->whole_body) {
+        x->unconsumed += data.len;
         x->app->ops->on_data(x, data);
     } else if (vel_body_add(&x->body, data, c->worker->config.body_memory) != VEL_OK) {
         vel_proto_h1_refuse(c, 503);

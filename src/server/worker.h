@@ -38,7 +38,7 @@ struct vel_worker {
     struct vel_timers drain_timers; /* one timer of drain_ms */
     struct vel_timer drain_timer;
     struct vel_list conns;
-    struct vel_list turns; /* exchanges that asked for a turn */
+    struct vel_list turns; /* exchanges that asked for a turn, or are to be read on */
     struct vel_access access;
     struct vel_stats stats;
     enum vel_worker_state state;

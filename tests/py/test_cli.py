@@ -300,6 +300,7 @@ RESTORE = """
 import os, signal, threading, velocem
 def mine(*_): ...
 signal.signal(signal.SIGTERM, mine)
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job starts with it ignored
 threading.Timer(0.7, os.kill, (os.getpid(), signal.SIGINT)).start()
 velocem.run(lambda environ, start_response: [], port=0)
 assert signal.getsignal(signal.SIGTERM) is mine

@@ -79,9 +79,23 @@ static int64_t ask(PyObject *filelike, PyObject *method) {
     PyObject *answer = PyObject_CallMethodNoArgs(filelike, method);
     long long value = answer != NULL && PyLong_Check(answer) ? PyLong_AsLongLong(answer) : -1;
     Py_XDECREF(answer);
-    if (PyErr_Occurred())
-        PyErr_Clear();
+    PyErr_Clear();
     return value;
+}
+
+/* Whether read() gives the bytes of fileno(). Classes of the io module that are none of its binary files decode or
+ * decompress (TextIOWrapper, gzip) and tell the descriptor of what they read from; an object from outside is believed.
+ */
+static bool reads_its_descriptor(struct vel_state *s, PyObject *o) {
+    if (!PyObject_TypeCheck(o, s->io_base) || Py_IS_TYPE(o, s->io_file))
+        return true;
+    if (!Py_IS_TYPE(o, s->io_reader) && !Py_IS_TYPE(o, s->io_random))
+        return false;
+    PyObject *raw = PyObject_GetAttr(o, s->raw);
+    bool is_file = raw != NULL && Py_IS_TYPE(raw, s->io_file);
+    Py_XDECREF(raw);
+    PyErr_Clear(); /* it has been detached: reading will say so */
+    return is_file;
 }
 
 bool vel_file_wrapper_range(struct vel_state *state, PyObject *o, struct vel_file_range *out) {
@@ -89,7 +103,7 @@ bool vel_file_wrapper_range(struct vel_state *state, PyObject *o, struct vel_fil
     if (!Py_IS_TYPE(o, state->file_wrapper_type))
         return false;
     PyObject *filelike = Py_NewRef(((struct file_wrapper *)o)->filelike);
-    int64_t file = ask(filelike, state->fileno);
+    int64_t file = reads_its_descriptor(state, filelike) ? ask(filelike, state->fileno) : -1;
     out->offset = file >= 0 && file <= INT_MAX ? ask(filelike, state->tell) : -1;
     Py_DECREF(filelike);
     if (out->offset < 0 || fstat((int)file, &st) != 0 || !S_ISREG(st.st_mode))

@@ -138,6 +138,24 @@ static void a_chunk_head_is_hexadecimal(void) {
     }
 }
 
+/* RFC 9112 7.1.2. The room is exact: the memory ends behind it. */
+static void trailers_stand_between_the_last_chunk_and_the_empty_line(void) {
+    static const char fill[64];
+    static const char *const wants[] = {
+        VEL_H1_LAST_CHUNK,
+        "0\r\nContent-Type: text/plain\r\n\r\n",
+        "0\r\nContent-Type: text/plain\r\nx-EMPTY: \r\n\r\n",
+    };
+    for (size_t i = 0; i < 3; i++) {
+        size_t room = vel_h1_trailers_room(plain, i);
+        CHECK_INT(room, strlen(wants[i]));
+        char *at = guard_copy(fill, room);
+        CHECK_INT(vel_h1_render_trailers(plain, i, at), room);
+        CHECK_SLICE(vel_slice(at, room), wants[i]);
+        guard_free(at, room);
+    }
+}
+
 int main(void) {
     RUN(fields_then_date_and_server_then_framing);
     RUN(the_application_s_date_and_server_win);
@@ -147,5 +165,6 @@ int main(void) {
     RUN(the_longest_of_each_line_fits_the_room);
     RUN(an_informational_head_has_its_fields_only);
     RUN(a_chunk_head_is_hexadecimal);
+    RUN(trailers_stand_between_the_last_chunk_and_the_empty_line);
     return 0;
 }

@@ -2,6 +2,7 @@
  */
 #include "server/app.h"
 
+#include "server/exchange.h"
 #include "support/fake_app.h"
 #include "support/test.h"
 
@@ -11,6 +12,7 @@ struct stream {
     struct vel_head head;
     int number;
     uint64_t credit; /* bytes the peer still takes */
+    uint64_t window; /* bytes the peer may still send */
     bool awaits, asked;
 };
 
@@ -79,8 +81,11 @@ static int two_file(struct vel_exchange *x, int file, int64_t offset, uint64_t l
     return VEL_OK;
 }
 
-static int two_end(struct vel_exchange *x) {
+/* One frame for the last of it, whichever that is (RFC 9113 8.1). */
+static int two_end(struct vel_exchange *x, const struct vel_field *trailers, size_t n) {
     x->ended = true;
+    for (size_t i = 0; i < n; i++)
+        put_line(x, "trailer", trailers[i].name);
     put_line(x, "end", VEL_SLICE(""));
     return VEL_OK;
 }
@@ -107,6 +112,14 @@ static void two_yield(struct vel_exchange *x) {
     stream_of(x)->asked = true;
 }
 
+/* The peer is told when it may send again (RFC 9113 6.9). */
+static void two_consume(struct vel_exchange *x, size_t n) {
+    char text[32];
+    x->unconsumed -= n;
+    stream_of(x)->window += n;
+    put_line(x, "window", vel_slice(text, (size_t)snprintf(text, sizeof text, "%zu", n)));
+}
+
 static const struct vel_proto proto_two = {
     .head = two_head,
     .inform = two_inform,
@@ -118,12 +131,14 @@ static const struct vel_proto proto_two = {
     .wait = two_wait,
     .await_credit = two_await_credit,
     .yield = two_yield,
+    .consume = two_consume,
 };
 
 static void start(bool whole_body, void (*on_request)(struct vel_exchange *x)) {
     memset(&conn, 0, sizeof conn);
     fake_app_init(&app);
     app.ops.whole_body = whole_body;
+    app.hoards = true;
     app.on_request = on_request;
 }
 
@@ -132,6 +147,7 @@ static struct vel_exchange *open_stream(int i, const char *target) {
     struct stream *s = &conn.streams[i];
     s->number = i + 1;
     s->credit = 1000;
+    s->window = VEL_READ_WINDOW;
     s->head.bytes = VEL_SLICE("\n");
     s->head.method_text = VEL_SLICE("GET");
     s->head.target.raw = vel_slice(target, strlen(target));
@@ -151,8 +167,20 @@ static void receive_all(struct vel_exchange *x) {
         x->app->ops->on_end(x);
 }
 
+/* As much as the peer may send. Returns how much. */
+static size_t receive_bytes(struct vel_exchange *x, const char *at, size_t len) {
+    struct stream *s = stream_of(x);
+    size_t n = len < s->window ? len : s->window;
+    if (n == 0)
+        return 0;
+    s->window -= n;
+    x->unconsumed += n;
+    x->app->ops->on_data(x, vel_slice(at, n));
+    return n;
+}
+
 static void receive(struct vel_exchange *x, const char *text) {
-    x->app->ops->on_data(x, vel_slice(text, strlen(text)));
+    CHECK_INT(receive_bytes(x, text, strlen(text)), strlen(text));
 }
 
 static void give_turns(void) {
@@ -260,6 +288,66 @@ static void hold(struct vel_exchange *x) {
     (void)x;
 }
 
+static void one_that_is_not_consumed_does_not_hold_up_the_other(void) {
+    static char bytes[VEL_READ_WINDOW];
+    start(false, NULL);
+    app.on_end = fake_hello;
+    struct vel_exchange *first = open_stream(0, "/a"), *second = open_stream(1, "/b");
+    request(first);
+    request(second);
+    CHECK_INT(receive_bytes(first, bytes, sizeof bytes), VEL_READ_WINDOW);
+    CHECK(vel_exchange_is_full(first) && !vel_exchange_is_full(second));
+    CHECK_INT(receive_bytes(first, bytes, 1), 0);
+    receive(second, "two");
+    receive_all(second);
+    vel_exchange_consume(first, 1000);
+    CHECK_INT(receive_bytes(first, bytes, sizeof bytes), 1000);
+    receive_all(first);
+    check_out("2 head 200\n2 data hello\n2 end \n1 window 1000\n1 head 200\n1 data hello\n1 end \n");
+}
+
+static void consume_at_once(struct vel_exchange *x, struct vel_slice data) {
+    vel_exchange_consume(x, data.len);
+}
+
+static void two_are_consumed_as_they_come(void) {
+    start(false, NULL);
+    app.on_data = consume_at_once;
+    app.on_end = fake_hello;
+    struct vel_exchange *first = open_stream(0, "/a"), *second = open_stream(1, "/b");
+    request(first);
+    request(second);
+    receive(first, "one");
+    receive(second, "second");
+    receive(first, "more");
+    CHECK(first->unconsumed == 0 && second->unconsumed == 0);
+    receive_all(first);
+    receive_all(second);
+    check_out("1 window 3\n2 window 6\n1 window 4\n1 head 200\n1 data hello\n1 end \n"
+              "2 head 200\n2 data hello\n2 end \n");
+}
+
+static void end_with_trailers(struct vel_exchange *x) {
+    static const struct vel_field trailers[] = {
+        {{"Sum", 3}, {"1", 1}, VEL_FIELD_OTHER},
+        {{"Host", 4}, {"a", 1}, VEL_FIELD_HOST},
+    };
+    CHECK_INT(fake_end_with(x, trailers, 2), VEL_EINVAL);
+    CHECK_INT(fake_end_with(x, trailers, 1), VEL_OK);
+}
+
+static void trailers_of_one_do_not_end_the_other(void) {
+    start(true, begin_and_yield);
+    app.on_turn = data_and_end;
+    struct vel_exchange *first = open_stream(0, "/a");
+    request(first);
+    request(open_stream(1, "/b"));
+    conn.streams[0].asked = false;
+    end_with_trailers(first);
+    give_turns();
+    check_out("1 head 200\n2 head 200\n1 trailer Sum\n1 end \n2 data /b\n2 end \n");
+}
+
 /* RFC 9113 6.4: a reset ends one stream and leaves the others. */
 static void one_is_aborted_and_the_other_goes_on(void) {
     start(false, hold);
@@ -310,6 +398,9 @@ int main(void) {
     RUN(the_second_may_end_first);
     RUN(two_bodies_arrive_by_turns);
     RUN(one_without_credit_does_not_hold_up_the_other);
+    RUN(one_that_is_not_consumed_does_not_hold_up_the_other);
+    RUN(two_are_consumed_as_they_come);
+    RUN(trailers_of_one_do_not_end_the_other);
     RUN(one_is_aborted_and_the_other_goes_on);
     RUN(the_application_aborts_one);
     RUN(every_call_reaches_the_protocol);

@@ -304,6 +304,40 @@ static void a_streamed_body_that_stops_aborts_and_is_answered(void) {
     stop();
 }
 
+static void no_body_clock_runs_while_the_application_takes_nothing(void) {
+    static char run[VEL_READ_WINDOW];
+    start_streaming(NULL, fake_hello);
+    host.app.hoards = true;
+    client_open(&host, &client, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 70000\r\n\r\n");
+    CHECK(is_under(VEL_TIMEOUT_BODY));
+    client_send_bytes(&host, &client, run, sizeof run);
+    CHECK(host_conn(&host)->timer.in == NULL);
+    vel_exchange_consume(host.app.held, 1);
+    host_step(&host);
+    CHECK(is_under(VEL_TIMEOUT_BODY));
+    host_expire(&host, VEL_TIMEOUT_BODY);
+    client_read(&host, &client);
+    client_got(&client, refusal(408));
+    CHECK_INT(host.app.aborts, 1);
+    stop();
+}
+
+static void a_drain_waits_for_a_body_that_is_consumed_late(void) {
+    static char run[VEL_READ_WINDOW];
+    start_streaming(NULL, fake_hello);
+    host.app.hoards = true;
+    client_open(&host, &client, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 65537\r\n\r\n");
+    client_send_bytes(&host, &client, run, sizeof run);
+    vel_worker_drain(&host.w);
+    client_send(&host, &client, "z");
+    client_got(&client, "");
+    vel_exchange_consume(host.app.held, sizeof run);
+    client_read(&host, &client);
+    client_got(&client, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello");
+    CHECK(host_conn(&host) == NULL);
+    stop();
+}
+
 static void an_answered_request_whose_body_stops_is_closed(void) {
     start_streaming(fake_hello, NULL);
     client_open_tcp(&host, &client, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nab");
@@ -726,6 +760,8 @@ int main(void) {
     RUN(a_second_head_that_does_not_end_too);
     RUN(a_body_that_stops_is_answered_with_408);
     RUN(a_streamed_body_that_stops_aborts_and_is_answered);
+    RUN(no_body_clock_runs_while_the_application_takes_nothing);
+    RUN(a_drain_waits_for_a_body_that_is_consumed_late);
     RUN(an_answered_request_whose_body_stops_is_closed);
     RUN(an_idle_connection_is_closed_without_a_word);
     RUN(a_request_that_is_here_when_the_keep_alive_clock_runs_out_is_answered);

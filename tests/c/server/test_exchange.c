@@ -123,6 +123,31 @@ static void drop_tells_once(void) {
     CHECK_INT(host.app.aborts, 1);
 }
 
+static void refused_trailer_then_another(struct vel_exchange *x) {
+    static const enum vel_field_id late[] = {
+        VEL_FIELD_CONTENT_LENGTH, VEL_FIELD_TRANSFER_ENCODING, VEL_FIELD_HOST,    VEL_FIELD_CONNECTION,
+        VEL_FIELD_CONTENT_TYPE,   VEL_FIELD_CONTENT_ENCODING,  VEL_FIELD_TRAILER, VEL_FIELD_TE,
+        VEL_FIELD_UPGRADE,
+    };
+    struct vel_field trailers[2] = {{{"A", 1}, {"1", 1}, VEL_FIELD_OTHER}};
+    fake_head(x, 200, -1);
+    for (size_t i = 0; i < sizeof late / sizeof late[0]; i++) {
+        trailers[1] = (struct vel_field){vel_field_name(late[i]), {"2", 1}, late[i]};
+        CHECK_INT(fake_end_with(x, trailers, 2), VEL_EINVAL);
+        CHECK(!x->ended);
+    }
+    CHECK_INT(fake_end_with(x, trailers, 1), VEL_OK);
+}
+
+/* RFC 9110 6.5.1. */
+static void a_trailer_that_says_what_the_message_is_comes_too_late(void) {
+    start();
+    host.app.on_request = refused_trailer_then_another;
+    client_send(&host, &client, GET);
+    client_got(&client, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nA: 1\r\n\r\n");
+    stop();
+}
+
 static void the_exchange_is_used_again(void) {
     start();
     struct vel_exchange *first = vel_exchange_open(host_conn(&host), NULL, &vel_proto_h1);
@@ -194,6 +219,7 @@ int main(void) {
     RUN(keep_without_memory);
     RUN(drop_tells_only_who_knows_of_it);
     RUN(drop_tells_once);
+    RUN(a_trailer_that_says_what_the_message_is_comes_too_late);
     RUN(the_exchange_is_used_again);
     RUN(close_logs_what_was_sent);
     RUN(a_client_that_went_before_the_answer_is_logged_as_499);

@@ -1,6 +1,7 @@
 /* Tests of server/proto_h1.c: what an application does with its exchange, on the wire. */
 #include "server/proto_h1.h"
 
+#include "server/exchange.h"
 #include "support/failmalloc.h"
 #include "support/host.h"
 #include "support/tcp.h"
@@ -313,6 +314,335 @@ static void an_abort_of_a_close_delimited_body_is_a_reset(void) {
     stop();
 }
 
+/* --- trailers ---------------------------------------------------------------------------------------------------- */
+
+static const struct vel_field trailers[] = {
+    {{"Sum", 3}, {"42", 2}, VEL_FIELD_OTHER},
+    {{"Empty", 5}, {NULL, 0}, VEL_FIELD_OTHER},
+};
+
+static void hello_and_trailers(struct vel_exchange *x) {
+    fake_head(x, 200, -1);
+    fake_data(x, "hello");
+    CHECK_INT(fake_end_with(x, trailers, 2), VEL_OK);
+}
+
+static void trailers_end_a_chunked_reply_and_the_connection_goes_on(void) {
+    start(hello_and_trailers);
+    client_open(&host, &client, GET GET);
+    CHECK_INT(client_count(&client, "\r\n5\r\nhello\r\n0\r\nSum: 42\r\nEmpty: \r\n\r\n"), 2);
+    CHECK(!client.eof);
+    stop();
+}
+
+static void known_length_and_trailers(struct vel_exchange *x) {
+    fake_head(x, 200, 5);
+    fake_data(x, "hello");
+    CHECK_INT(fake_end_with(x, trailers, 2), VEL_OK);
+}
+
+static void no_content_and_trailers(struct vel_exchange *x) {
+    fake_head(x, 204, -1);
+    CHECK_INT(fake_end_with(x, trailers, 2), VEL_OK);
+}
+
+/* RFC 9110 6.5.1: who cannot send them may drop them. */
+static void where_no_chunks_are_trailers_vanish(void) {
+    start(known_length_and_trailers);
+    client_open(&host, &client, GET);
+    client_got(&client, ok_reply("hello"));
+    host.app.on_request = no_content_and_trailers;
+    client_send(&host, &client, GET);
+    client_got(&client, "HTTP/1.1 204 No Content\r\n\r\n");
+    host.app.on_request = hello_and_trailers;
+    client_send(&host, &client, "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n");
+    client_got(&client, "HTTP/1.1 200 OK\r\n\r\n");
+    stop();
+    start(hello_and_trailers);
+    client_open(&host, &client, GET_1_0);
+    client_got(&client, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhello");
+    stop();
+}
+
+static void short_body_and_trailers(struct vel_exchange *x) {
+    fake_head(x, 200, 7);
+    fake_data(x, "hello");
+    CHECK_INT(fake_end_with(x, trailers, 2), VEL_ELIMIT);
+}
+
+static void trailers_do_not_make_up_for_a_short_body(void) {
+    start(short_body_and_trailers);
+    client_open_tcp(&host, &client, GET);
+    client_got(&client, "HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\nhello");
+    CHECK(client.eof);
+    stop();
+}
+
+static void trailers_beyond_the_stage(struct vel_exchange *x) {
+    static const struct vel_field large = {.name = {"X", 1}, .value = {big, 70000}, .id = VEL_FIELD_OTHER};
+    if (fake_head(x, 200, -1) != VEL_OK)
+        fake_abort(x);
+    else
+        fake_end_with(x, &large, 1);
+}
+
+static void trailers_larger_than_the_stage_go_out_whole(void) {
+    start(trailers_beyond_the_stage);
+    client_open(&host, &client, GET GET);
+    CHECK_INT(client_count(&client, "\r\n\r\n0\r\nX: BBB"), 2);
+    CHECK_INT(client_count(&client, "BBB\r\n\r\n"), 2);
+    CHECK(client.len > 140000);
+    stop();
+}
+
+/* Without its last chunk the client can tell that the body is not whole. */
+static void trailers_for_which_memory_is_short_cut_the_connection(void) {
+    bool hit = true;
+    for (unsigned long n = 1; hit; n++) {
+        start(trailers_beyond_the_stage);
+        fail_malloc_at(n);
+        client_open(&host, &client, GET);
+        hit = fail_malloc_hit();
+        fail_malloc_at(0);
+        bool whole = client_count(&client, "BBB\r\n\r\n") == 1;
+        CHECK(whole || client.eof || client.reset);
+        CHECK(whole || host.app.err == VEL_ENOMEM || client.len == 0 || client_count(&client, " 503 ") == 1);
+        stop();
+    }
+}
+
+/* --- consuming --------------------------------------------------------------------------------------------------- */
+
+#define POST_BIG "POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: 300000\r\n\r\n"
+
+static void hoard(void (*on_end)(struct vel_exchange *x)) {
+    host_init(&host);
+    host.app.ops.whole_body = false;
+    host.app.hoards = true;
+    host.app.on_request = NULL;
+    host.app.on_end = on_end;
+    host_start(&host);
+}
+
+/* Sends what goes in, by and by; returns how much. */
+static size_t feed(const char *at, size_t len) {
+    size_t sent = 0;
+    ssize_t n;
+    while (sent < len && (n = send(client.fd, at + sent, len - sent, MSG_NOSIGNAL | MSG_DONTWAIT)) > 0) {
+        sent += (size_t)n;
+        host_step(&host);
+    }
+    return sent;
+}
+
+static bool reads(void) {
+    return (host_conn(&host)->watch.io & VEL_READ) != 0;
+}
+
+/* A body of which the application has as much as it may hold. Returns what the client could send. */
+static size_t open_full(void (*on_end)(struct vel_exchange *x)) {
+    hoard(on_end);
+    client_open(&host, &client, POST_BIG);
+    size_t sent = feed(big, BIG);
+    CHECK(vel_exchange_is_full(host.app.held) && !reads());
+    return sent;
+}
+
+static void a_body_that_is_not_consumed_stays_in_the_kernel(void) {
+    open_full(NULL);
+    size_t given = host.app.body->len;
+    CHECK(given >= VEL_READ_WINDOW && given < VEL_READ_WINDOW + VEL_READ_MAX);
+    CHECK_INT(host.app.held->unconsumed, given);
+    CHECK_INT(host_conn(&host)->in.len, 0);
+    host_step(&host);
+    CHECK_INT(host.app.body->len, given);
+    stop();
+}
+
+static void reading_goes_on_below_the_window_and_not_before(void) {
+    open_full(NULL);
+    size_t given = host.app.body->len;
+    vel_exchange_consume(host.app.held, given - VEL_READ_WINDOW);
+    host_step(&host);
+    CHECK(!reads());
+    CHECK_INT(host.app.body->len, given);
+    vel_exchange_consume(host.app.held, 1);
+    host_step(&host);
+    CHECK(host.app.body->len > given);
+    CHECK_INT(host.app.turns, 0); /* none was asked for */
+    stop();
+}
+
+static void consuming_outside_of_a_dispatch_brings_the_whole_body(void) {
+    size_t sent = open_full(fake_echo);
+    while (!host.app.held->received) {
+        vel_exchange_consume(host.app.held, host.app.held->unconsumed);
+        host_step(&host);
+        sent += feed(big + sent, BIG - sent);
+        if (host.app.held == NULL)
+            break;
+    }
+    client_read(&host, &client);
+    CHECK_INT(host.app.body->len, BIG);
+    CHECK_INT(client_count(&client, "POST /p BBB"), 1);
+    CHECK_INT(host.app.ends, 1);
+    stop();
+}
+
+static void consume_in_turn(struct vel_exchange *x) {
+    vel_exchange_consume(x, x->unconsumed);
+}
+
+static void consuming_in_a_turn_reads_on_and_gives_no_turn_more(void) {
+    open_full(NULL);
+    size_t given = host.app.body->len;
+    host.app.on_turn = consume_in_turn;
+    vel_exchange_yield(host.app.held);
+    host_step(&host);
+    CHECK(host.app.body->len > given);
+    CHECK_INT(host.app.turns, 1);
+    stop();
+}
+
+static void a_turn_asked_for_before_or_behind_the_consuming_comes_once(void) {
+    open_full(NULL);
+    struct vel_exchange *x = host.app.held;
+    vel_exchange_yield(x);
+    vel_exchange_consume(x, x->unconsumed);
+    host_step(&host);
+    CHECK_INT(host.app.turns, 1);
+    feed(big, 150000);
+    CHECK(vel_exchange_is_full(x));
+    vel_exchange_consume(x, x->unconsumed);
+    vel_exchange_yield(x);
+    host_step(&host);
+    CHECK_INT(host.app.turns, 2);
+    stop();
+}
+
+static void consuming_too_much_is_consuming_all(void) {
+    open_full(NULL);
+    vel_exchange_consume(host.app.held, SIZE_MAX);
+    CHECK_INT(host.app.held->unconsumed, 0);
+    vel_exchange_consume(host.app.held, 1);
+    CHECK_INT(host.app.held->unconsumed, 0);
+    stop();
+}
+
+static void consume_and_hello(struct vel_exchange *x) {
+    vel_exchange_consume(x, x->unconsumed);
+    fake_hello(x);
+}
+
+/* What nobody will consume is read away. */
+static void an_early_end(void (*on_turn)(struct vel_exchange *x), const char *want) {
+    size_t sent = open_full(NULL);
+    host.app.on_turn = on_turn;
+    vel_exchange_yield(host.app.held);
+    client_read(&host, &client);
+    CHECK_INT(client_count(&client, want), 1);
+    sent += feed(big + sent, BIG - sent);
+    CHECK_INT(sent, BIG);
+    CHECK_INT(host.app.turns, 1);
+    client.len = 0;
+    host.app.on_request = fake_hello;
+    client_send(&host, &client, GET);
+    client_got(&client, ok_reply("hello"));
+    stop();
+}
+
+static void an_end_while_full_reads_the_rest_away(void) {
+    an_early_end(fake_hello, "hello");
+    an_early_end(consume_and_hello, "hello");
+    an_early_end(fake_abort, " 500 ");
+}
+
+/* The last byte makes it full: the request is complete, and what comes behind it is served behind its reply. */
+static void a_body_may_end_while_it_is_full(void) {
+    static char train[VEL_READ_WINDOW + 200];
+    hoard(NULL);
+    client_open(&host, &client, "POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: 65536\r\n\r\n");
+    memset(train, 'B', VEL_READ_WINDOW);
+    strcpy(train + VEL_READ_WINDOW, GET);
+    feed(train, strlen(train));
+    CHECK(host.app.ends == 1 && host.app.held->received && !reads());
+    vel_exchange_consume(host.app.held, 1);
+    host_step(&host);
+    CHECK(!reads());
+    host.app.on_turn = host.app.on_end = fake_hello;
+    vel_exchange_yield(host.app.held);
+    client_read(&host, &client);
+    CHECK_INT(client_count(&client, "hello"), 2);
+    stop();
+}
+
+static struct client other;
+
+static void consume_of_held(struct vel_exchange *x) {
+    struct vel_exchange *full = host.app.bodies[0].of;
+    CHECK(full != NULL && full != x);
+    vel_exchange_consume(full, full->unconsumed);
+    fake_hello(x);
+}
+
+static void one_that_is_full_does_not_hold_up_another_which_may_free_it(void) {
+    open_full(NULL);
+    size_t given = host.app.bodies[0].len;
+    host.app.on_end = consume_of_held;
+    client_open(&host, &other, GET);
+    client_got(&other, ok_reply("hello"));
+    CHECK(host.app.bodies[0].len > given);
+    client_close(&host, &other);
+    stop();
+}
+
+static void a_client_that_resets_while_full_aborts_once(void) {
+    hoard(NULL);
+    client_open_tcp(&host, &client, POST_BIG);
+    feed(big, 200000);
+    CHECK(vel_exchange_is_full(host.app.held));
+    tcp_reset(client.fd);
+    client.fd = -1;
+    host_step(&host);
+    CHECK(host_conn(&host) == NULL);
+    CHECK_INT(host.app.aborts, 1);
+    stop();
+}
+
+static void a_client_that_ends_while_full_is_found_out_by_reading(void) {
+    open_full(NULL);
+    client_shutdown(&host, &client);
+    CHECK_INT(host.app.aborts, 0);
+    while (host.app.aborts == 0) {
+        vel_exchange_consume(host.app.held, SIZE_MAX);
+        host_step(&host);
+    }
+    CHECK(host_conn(&host) == NULL);
+    stop();
+}
+
+static void a_connection_closed_with_reading_on_asked_for(void) {
+    open_full(NULL);
+    vel_exchange_consume(host.app.held, SIZE_MAX);
+    CHECK(!vel_list_empty(&host.w.turns));
+    vel_worker_close_all(&host.w);
+    CHECK(vel_list_empty(&host.w.turns));
+    CHECK_INT(host.app.aborts, 1);
+    stop();
+}
+
+/* Nothing of all this is for collected bodies. */
+static void a_collected_body_counts_nothing(void) {
+    start(fake_echo);
+    client_open(&host, &client, POST_BIG);
+    CHECK_INT(feed(big, BIG - 1), BIG - 1);
+    CHECK(reads());
+    CHECK_INT(host_conn(&host)->exchange->unconsumed, 0);
+    client_send(&host, &client, "B");
+    CHECK_INT(client_count(&client, "POST /p BBB"), 1);
+    stop();
+}
+
 /* --- turns ------------------------------------------------------------------------------------------------------- */
 
 static void one_more_turn(struct vel_exchange *x) {
@@ -556,6 +886,24 @@ int main(void) {
     RUN(an_end_without_a_head_cuts_the_connection);
     RUN(an_abort_before_the_head_is_a_500_and_the_connection_goes_on);
     RUN(an_abort_behind_the_head_leaves_the_last_chunk_out);
+    RUN(trailers_end_a_chunked_reply_and_the_connection_goes_on);
+    RUN(where_no_chunks_are_trailers_vanish);
+    RUN(trailers_do_not_make_up_for_a_short_body);
+    RUN(trailers_larger_than_the_stage_go_out_whole);
+    RUN(trailers_for_which_memory_is_short_cut_the_connection);
+    RUN(a_body_that_is_not_consumed_stays_in_the_kernel);
+    RUN(reading_goes_on_below_the_window_and_not_before);
+    RUN(consuming_outside_of_a_dispatch_brings_the_whole_body);
+    RUN(consuming_in_a_turn_reads_on_and_gives_no_turn_more);
+    RUN(a_turn_asked_for_before_or_behind_the_consuming_comes_once);
+    RUN(consuming_too_much_is_consuming_all);
+    RUN(an_end_while_full_reads_the_rest_away);
+    RUN(a_body_may_end_while_it_is_full);
+    RUN(one_that_is_full_does_not_hold_up_another_which_may_free_it);
+    RUN(a_client_that_resets_while_full_aborts_once);
+    RUN(a_client_that_ends_while_full_is_found_out_by_reading);
+    RUN(a_connection_closed_with_reading_on_asked_for);
+    RUN(a_collected_body_counts_nothing);
     RUN(an_abort_of_a_close_delimited_body_is_a_reset);
     RUN(a_yield_is_granted_in_the_next_round);
     RUN(two_yields_are_one_turn);

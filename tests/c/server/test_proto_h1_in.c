@@ -520,6 +520,63 @@ static void an_end_inside_on_data_stops_the_data(void) {
     stop();
 }
 
+static size_t portion;
+
+static void consume_a_portion(struct vel_exchange *x) {
+    vel_exchange_consume(x, portion);
+    if (x->unconsumed > 0)
+        fake_yield(x);
+}
+
+static void yield_for_data(struct vel_exchange *x, struct vel_slice data) {
+    (void)data;
+    fake_yield(x);
+}
+
+/* Sends all of it, by pieces. */
+static void send_pieces(const char *at, size_t len, size_t piece) {
+    while (len > 0) {
+        ssize_t n = send(client.fd, at, piece < len ? piece : len, MSG_NOSIGNAL | MSG_DONTWAIT);
+        CHECK(n >= 0 || vel_worker_turn(&host.w, 0) >= 0);
+        at += n > 0 ? n : 0;
+        len -= n > 0 ? (size_t)n : 0;
+        client_read(&host, &client);
+    }
+}
+
+static size_t chunk_up(char *to, const char *body, size_t len, size_t chunk) {
+    char *at = to + sprintf(to, "POST /c HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+    for (size_t i = 0; i < len; i += chunk) {
+        size_t n = chunk < len - i ? chunk : len - i;
+        at += sprintf(at, "%zx\r\n", n);
+        memcpy(at, body + i, n);
+        at += n + (size_t)sprintf(at + n, "\r\n");
+    }
+    return (size_t)(at + sprintf(at, "0\r\n\r\n") - to);
+}
+
+/* However it is cut, and however slowly it is consumed. */
+static void a_body_of_many_windows_arrives_whole_and_in_order(void) {
+    static const size_t portions[] = {9973, VEL_READ_WINDOW - 1, VEL_READ_WINDOW, SIZE_MAX};
+    static const size_t pieces[] = {4099, VEL_READ_MAX, 100000};
+    static char body[300000], message[400000];
+    for (size_t i = 0; i < sizeof body; i++)
+        body[i] = (char)('a' + i * i % 23);
+    for (size_t i = 0; i < 12; i++) {
+        start_streaming(NULL, fake_hello);
+        host.app.hoards = true;
+        host.app.on_data = yield_for_data;
+        host.app.on_turn = consume_a_portion;
+        portion = portions[i % 4];
+        size_t len = chunk_up(message, body, sizeof body, i % 2 == 0 ? 70001 : 1000);
+        client_open(&host, &client, NULL);
+        send_pieces(message, len, pieces[i / 4]);
+        client_got(&client, ok_reply("hello"));
+        CHECK(host.app.body->len == sizeof body && memcmp(host.app.body->bytes, body, sizeof body) == 0);
+        stop();
+    }
+}
+
 /* --- exchanges whose connection ends under them ------------------------------------------------------------------ */
 
 /* The reader is gone before the first byte: the reply fails inside on_request. */
@@ -699,6 +756,36 @@ static void a_body_at_the_least_rate_is_not_refused(void) {
     stop();
 }
 
+/* It was the application that did not take the body; and to end is to take it. */
+static void a_sender_who_was_held_up_is_not_refused(void) {
+    for (int ends = 0; ends < 2; ends++) {
+        host_init(&host);
+        host.config.body_rate = 1000;
+        host.app.ops.whole_body = false;
+        host.app.hoards = true;
+        host.app.on_request = NULL;
+        host.app.on_turn = ends ? fake_hello : NULL;
+        host_start(&host);
+        client_open(&host, &client, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 70000\r\n\r\n");
+        send_pieces(big, VEL_READ_WINDOW, VEL_READ_MAX);
+        struct vel_exchange *x = host.app.held;
+        CHECK_INT(x->unconsumed, VEL_READ_WINDOW);
+        host_conn(&host)->body_from -= 1000 * VEL_RATE_GRACE_MS;
+        vel_exchange_yield(x);
+        if (!ends)
+            vel_exchange_consume(x, 100);
+        client_read(&host, &client);
+        client_send(&host, &client, "b");
+        CHECK_INT(host.app.aborts, 0);
+        client_got(&client, ends ? ok_reply("hello") : "");
+        CHECK(!client.eof);
+        host_conn(&host)->body_from -= 2 * VEL_RATE_GRACE_MS; /* now it is slow */
+        client_send(&host, &client, "b");
+        CHECK_INT(host.app.aborts, !ends);
+        stop();
+    }
+}
+
 /* --- short memory ------------------------------------------------------------------------------------------------ */
 
 /* Whatever fails: the replies that come are whole, or the last is cut or a refusal, and then the connection closes. */
@@ -757,6 +844,37 @@ static void each_allocation_may_fail(void) {
     }
 }
 
+/* A body of two windows, consumed by turns, answered with trailers. */
+static void end_with_trailer(struct vel_exchange *x) {
+    static const struct vel_field trailer = {{"T", 1}, {"v", 1}, VEL_FIELD_OTHER};
+    if (fake_head(x, 200, -1) != VEL_OK || fake_data(x, "hello") != VEL_OK)
+        fake_abort(x);
+    else
+        fake_end_with(x, &trailer, 1);
+}
+
+static void each_allocation_of_a_body_consumed_by_turns_may_fail(void) {
+    static const char whole[] = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nT: v\r\n\r\n";
+    static char message[140000];
+    size_t len = chunk_up(message, big, 2 * VEL_READ_WINDOW, 50000);
+    bool hit = true;
+    for (unsigned long n = 1; hit; n++) {
+        start_streaming(NULL, end_with_trailer);
+        host.app.hoards = true;
+        host.app.on_data = yield_for_data;
+        host.app.on_turn = consume_a_portion;
+        portion = VEL_READ_WINDOW / 3;
+        client_open(&host, &client, NULL);
+        fail_malloc_at(n);
+        for (size_t at = 0; at < len && !client.eof && !client.reset; at += 35000)
+            client_send_bytes(&host, &client, message + at, len - at < 35000 ? len - at : 35000);
+        hit = fail_malloc_hit();
+        fail_malloc_at(0);
+        check_whole_or_closed(whole);
+        stop();
+    }
+}
+
 int main(void) {
     memset(big, 'B', sizeof big);
     RUN(every_cut_gives_the_same_answer);
@@ -793,6 +911,7 @@ int main(void) {
     RUN(a_streaming_application_gets_head_runs_and_end);
     RUN(a_body_nobody_wants_is_read_away_and_the_connection_goes_on);
     RUN(an_end_inside_on_data_stops_the_data);
+    RUN(a_body_of_many_windows_arrives_whole_and_in_order);
     RUN(a_connection_lost_inside_on_request);
     RUN(an_exchange_cut_before_its_request_is_complete_is_closed_at_once);
     RUN(a_cut_reply_to_a_slow_reader_who_goes_on_sending);
@@ -801,6 +920,8 @@ int main(void) {
     RUN(a_body_that_drips_is_refused);
     RUN(a_body_that_lay_in_the_kernel_while_the_worker_was_busy_is_not_refused);
     RUN(a_body_at_the_least_rate_is_not_refused);
+    RUN(a_sender_who_was_held_up_is_not_refused);
     RUN(each_allocation_may_fail);
+    RUN(each_allocation_of_a_body_consumed_by_turns_may_fail);
     return 0;
 }

@@ -65,6 +65,8 @@ static void on_data(struct vel_exchange *x, struct vel_slice data) {
     CHECK(!f->ops.whole_body && !x->ended && data.len > 0);
     f->runs++;
     keep_body(x->app_data, data);
+    if (!f->hoards)
+        vel_exchange_consume(x, data.len);
     if (f->on_data != NULL)
         f->on_data(x, data);
 }
@@ -141,6 +143,15 @@ int fake_end(struct vel_exchange *x) {
     struct fake_app *f = fake_app_of(x);
     let_go(f, x);
     return f->err = vel_exchange_end(x);
+}
+
+/* Refused trailers leave it with the application. */
+int fake_end_with(struct vel_exchange *x, const struct vel_field *trailers, size_t n) {
+    struct fake_app *f = fake_app_of(x);
+    f->err = vel_exchange_end_with(x, trailers, n);
+    if (f->err != VEL_EINVAL)
+        let_go(f, x);
+    return f->err;
 }
 
 void fake_abort(struct vel_exchange *x) {

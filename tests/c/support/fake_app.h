@@ -15,6 +15,7 @@ struct fake_body {
 struct fake_app {
     struct vel_app app;
     struct vel_app_ops ops; /* filled by fake_app_init; whole_body may be changed before the first request */
+    bool hoards;            /* consumes nothing on its own; otherwise every run at once */
     /* What to do; NULL: nothing. */
     void (*on_request)(struct vel_exchange *x);
     void (*on_data)(struct vel_exchange *x, struct vel_slice data);
@@ -47,6 +48,7 @@ int fake_lend(struct vel_exchange *x, const char *at, size_t len);
 int fake_file(struct vel_exchange *x, int file, int64_t offset, uint64_t len);
 
 int fake_end(struct vel_exchange *x);
+int fake_end_with(struct vel_exchange *x, const struct vel_field *trailers, size_t n);
 void fake_abort(struct vel_exchange *x);
 
 /* 200, the length, these bytes, the end. */

@@ -36,12 +36,14 @@ void host_start(struct host *h) {
 
 void host_step(struct host *h) {
     int n, turns = 0;
+    bool gave_turns; /* which may have asked the kernel for more */
     do {
+        gave_turns = !vel_list_empty(&h->w.turns);
         n = vel_worker_turn(&h->w, h->wait_ms);
         CHECK(n >= 0);
         CHECK(++turns < TURNS_MAX);
         CHECK_INT(h->w.out_len, 0);
-    } while (n > 0 || !vel_list_empty(&h->w.turns));
+    } while (n > 0 || gave_turns || !vel_list_empty(&h->w.turns));
 }
 
 void host_stop(struct host *h) {

@@ -208,7 +208,7 @@ def test_data_stays_where_board_data_says(tmp_path: Path) -> None:
 def browser(url: str, folder: Path, *arguments: str) -> bytes:
     assert BROWSER is not None
     line = [BROWSER, *FIXED, f"--user-data-dir={folder / 'profile'}", *arguments, url]
-    env = {**os.environ, "HOME": str(folder)}
+    env = {**os.environ, "HOME": str(folder), "LD_PRELOAD": ""}
     return subprocess.run(line, env=env, capture_output=True, check=True, timeout=90).stdout
 
 

@@ -2,6 +2,7 @@
 
 import os
 import random
+import socket
 import sys
 from typing import Any
 
@@ -30,6 +31,14 @@ REQUIRED = [
     "wsgi.input_terminated",
     "wsgi.file_wrapper",
 ]
+
+
+def has_ipv6() -> bool:
+    try:
+        with socket.create_server(("::1", 0), family=socket.AF_INET6):
+            return True
+    except OSError:
+        return False
 
 
 def http_keys(environ: dict[str, Any]) -> dict[str, str]:
@@ -519,3 +528,120 @@ def test_errors_without_stderr_are_dropped(monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.setattr(sys, "stderr", None)
     assert ask(app).body == b"fine"
+
+
+# What is kept from one request to the next: nobody sees another's.
+
+HOSTS = ["a", "b", "", "a:80", "h" * 512, "i" * 512, "h" * 513, "i" * 513, None]
+
+
+def with_host(host: str | None, target: str = "/") -> bytes:
+    if host is None:
+        return f"GET {target} HTTP/1.0\r\nConnection: keep-alive\r\n\r\n".encode()
+    return f"GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()
+
+
+def test_hosts_that_alternate_are_never_mixed_up(serve: Serve) -> None:
+    rng = random.Random(7230)
+    recorder = Recorder()
+    asked: list[str | None] = []
+    server = serve(recorder)
+    with Client(server) as one, Client(server) as two:
+        for _ in range(300):
+            host = rng.choice(HOSTS)
+            absolute = host and rng.random() < 0.3  # RFC 9112 3.2.2: the target's authority stands for Host
+            data = f"GET http://{host}/ HTTP/1.1\r\nHost: other\r\n\r\n".encode() if absolute else with_host(host)
+            # Many fields copy another template than few.
+            data = data[:-2] + b"Accept: */*\r\nX-A: 1\r\nX-B: 2\r\n" * rng.randrange(2) + b"\r\n"
+            asked.append(host)
+            assert rng.choice([one, two]).ask(data).status == 200
+    assert [environ.get("HTTP_HOST") for environ in recorder.environs] == asked
+
+
+def test_a_host_of_the_target_reaches_1_0_without_a_field(serve: Serve) -> None:
+    recorder = Recorder()
+    with Client(serve(recorder)) as client:
+        for target in ("http://one/", "/", "http://two/", "/"):
+            client.ask(with_host(None, target))
+    assert [environ.get("HTTP_HOST") for environ in recorder.environs] == ["one", None, "two", None]
+
+
+def test_what_an_application_writes_into_environ_stays_there(serve: Serve) -> None:
+    seen: list[dict[str, Any]] = []
+
+    def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        seen.append({key: value for key, value in environ.items() if key != "REMOTE_PORT"})
+        environ["HTTP_HOST"] += " forged"
+        environ["wsgi.url_scheme"] = environ["REMOTE_ADDR"] = environ["app.own"] = "forged"
+        del environ["SERVER_NAME"]
+        start_response("200 OK", [])
+        return [b""]
+
+    with Client(serve(app)) as client:
+        for _ in range(3):
+            client.ask(request())
+    assert seen[0] == seen[1] == seen[2]
+
+
+def peer_of(server: Any, source: str, to: str) -> str:
+    """Asks from that address, and gives it back."""
+    family = socket.AF_INET6 if ":" in to else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as sock:
+        sock.bind((source, 0))
+        sock.settimeout(10)
+        sock.connect((to, server.port))
+        sock.sendall(request("GET", "/", f"X-From: {source}", "Connection: close"))
+        while sock.recv(65536):
+            pass
+    return source
+
+
+def test_addresses_that_alternate_are_never_mixed_up(serve: Serve) -> None:
+    recorder = Recorder()
+    server = serve(recorder)
+    asked = [
+        peer_of(server, source, "127.0.0.1") for source in ["127.0.0.1", "127.0.0.2", "127.0.0.2", "127.0.0.3"] * 5
+    ]
+    assert [environ["REMOTE_ADDR"] for environ in recorder.environs] == asked
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no ::1")
+@pytest.mark.parametrize("host", ["", "::", "localhost"])
+def test_listeners_and_families_are_never_mixed_up(serve: Serve, host: str) -> None:
+    """An IPv4 peer of an IPv6 socket is told as IPv4."""
+    recorder = Recorder()
+    server = serve(recorder, host=host)
+    routes = [("127.0.0.1", "127.0.0.1"), ("::1", "::1"), ("127.0.0.2", "127.0.0.1"), ("::1", "::1")]
+    try:
+        asked = [peer_of(server, source, to) for source, to in routes * 5]
+    except ConnectionRefusedError:
+        pytest.skip(f"{host} is not both families here")
+    assert [environ["REMOTE_ADDR"] for environ in recorder.environs] == asked
+    names = {environ["REMOTE_ADDR"]: environ["SERVER_NAME"] for environ in recorder.environs}
+    if host != "::":
+        assert names["::1"] != names["127.0.0.1"]
+    assert {environ["HTTP_HOST"] for environ in recorder.environs} == {"test"}
+
+
+def test_ports_that_share_a_slot_are_never_mixed_up(serve: Serve) -> None:
+    """Ports of peers are kept by their last eight bits."""
+    recorder = Recorder()
+    server = serve(recorder)
+    clients = []
+    for port in (20_000, 20_256, 20_512):
+        sock = socket.socket()
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            sock.bind(("127.0.0.1", port))
+        except OSError:
+            sock.close()
+            continue
+        sock.connect(("127.0.0.1", server.port))
+        clients.append(sock)
+    for sock in clients * 4:
+        sock.sendall(request())
+        assert sock.recv(65536).startswith(b"HTTP/1.1 200")
+    ports = [str(sock.getsockname()[1]) for sock in clients]
+    for sock in clients:
+        sock.close()
+    assert [environ["REMOTE_PORT"] for environ in recorder.environs] == ports * 4

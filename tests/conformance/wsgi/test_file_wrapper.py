@@ -1,6 +1,9 @@
 """wsgi.file_wrapper: by sendfile(2) where there is a file, by read() where there is none."""
 
+import bz2
+import gzip
 import io
+import lzma
 import os
 import random
 import socket
@@ -275,6 +278,27 @@ def spooled(content: bytes) -> Any:
 @pytest.mark.parametrize("block_size", [None, 1, 7, 100_000])
 def test_what_is_no_file_is_read(make: Any, block_size: int | None) -> None:
     assert ask(wrapping(lambda: make(b"0123456789" * 20), block_size=block_size)).body == b"0123456789" * 20
+
+
+def buffered_gzip(path: Path) -> Any:
+    return io.BufferedReader(gzip.GzipFile(path))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("make", "read"),
+    [(gzip.open, gzip.open), (bz2.open, bz2.open), (lzma.open, lzma.open), (gzip.open, buffered_gzip)],
+    ids=["gzip", "bz2", "lzma", "buffered"],
+)
+def test_what_decompresses_a_file_is_read(make: Any, read: Any, tmp_path: Path) -> None:
+    """Its fileno() is that of the compressed file."""
+    with make(tmp_path / "packed", "wb") as file:
+        file.write(b"plain " * 1000)
+    assert ask(wrapping(lambda: read(tmp_path / "packed"))).body == b"plain " * 1000
+
+
+def test_a_file_opened_as_text_is_500(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    assert ask(wrapping(lambda: path.open(encoding="latin-1"))).status == 500
+    assert "must be bytes, not str" in caplog.text
 
 
 def test_objects_without_fileno_are_read_in_blocks_and_closed() -> None:

@@ -281,7 +281,7 @@ def test_what_is_no_file_is_read(make: Any, block_size: int | None) -> None:
 
 
 def buffered_gzip(path: Path) -> Any:
-    return io.BufferedReader(gzip.GzipFile(path))  # type: ignore[arg-type]
+    return io.BufferedReader(gzip.GzipFile(path))
 
 
 @pytest.mark.parametrize(

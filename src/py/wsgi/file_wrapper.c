@@ -87,12 +87,12 @@ static int64_t ask(PyObject *filelike, PyObject *method) {
  * decompress (TextIOWrapper, gzip) and tell the descriptor of what they read from; an object from outside is believed.
  */
 static bool reads_its_descriptor(struct vel_state *s, PyObject *o) {
-    if (!PyObject_TypeCheck(o, s->io_base) || Py_IS_TYPE(o, s->io_file))
-        return true;
+    if (!PyObject_TypeCheck(o, s->io_base) || PyObject_TypeCheck(o, s->io_file))
+        return true; /* whatever a FileIO was derived for, its bytes are the descriptor's */
     if (!Py_IS_TYPE(o, s->io_reader) && !Py_IS_TYPE(o, s->io_random))
         return false;
     PyObject *raw = PyObject_GetAttr(o, s->raw);
-    bool is_file = raw != NULL && Py_IS_TYPE(raw, s->io_file);
+    bool is_file = raw != NULL && PyObject_TypeCheck(raw, s->io_file);
     Py_XDECREF(raw);
     PyErr_Clear(); /* it has been detached: reading will say so */
     return is_file;

@@ -296,7 +296,7 @@ static int init(PyObject *o, PyObject *args, PyObject *kwargs) {
     if (take_server_header(self, a.server_header, &config) < 0)
         return -1;
     self->sockets = PySequence_Tuple(a.sockets);
-    if (self->sockets == NULL || vel_wsgi_init(&self->wsgi, o, vel_state_of(Py_TYPE(o)), a.app, a.log) < 0)
+    if (self->sockets == NULL || vel_wsgi_init(&self->wsgi, vel_state_of(Py_TYPE(o)), a.app, a.log) < 0)
         return -1;
     if (make_core(self, &config) < 0)
         return -1;

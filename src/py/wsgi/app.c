@@ -117,10 +117,9 @@ const struct vel_app_ops vel_wsgi_ops = {
 
 /* --- life -------------------------------------------------------------------------------------------------------- */
 
-int vel_wsgi_init(struct vel_wsgi *w, PyObject *owner, struct vel_state *state, PyObject *callable, PyObject *log) {
+int vel_wsgi_init(struct vel_wsgi *w, struct vel_state *state, PyObject *callable, PyObject *log) {
     w->app.ops = &vel_wsgi_ops;
     w->state = state;
-    w->owner = owner;
     w->callable = Py_NewRef(callable);
     w->log = Py_NewRef(log);
     w->scan = vel_scan_best();

@@ -29,8 +29,7 @@ struct vel_wsgi_port {
 /* Everything here belongs to one worker and so to one thread. */
 struct vel_wsgi {
     struct vel_app app;
-    struct vel_state *state; // borrowed: of the module, which the owner's type keeps alive
-    PyObject *owner;         // borrowed: the Worker this is a part of
+    struct vel_state *state; // borrowed: of the module, which the Worker's type keeps alive
     PyObject *callable;
     PyObject *log;
     PyObject *empty_input; /* wsgi.input of requests without body */
@@ -53,7 +52,7 @@ struct vel_wsgi {
 extern const struct vel_app_ops vel_wsgi_ops;
 
 /* 0 or -1 with an exception. The rest of *w must be zero. */
-int vel_wsgi_init(struct vel_wsgi *w, PyObject *owner, struct vel_state *state, PyObject *callable, PyObject *log);
+int vel_wsgi_init(struct vel_wsgi *w, struct vel_state *state, PyObject *callable, PyObject *log);
 int vel_wsgi_visit(struct vel_wsgi *w, visitproc visit, void *arg);
 void vel_wsgi_clear(struct vel_wsgi *w);
 

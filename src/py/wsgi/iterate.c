@@ -176,11 +176,6 @@ static void answer_blocks(struct vel_wsgi_run *run, PyObject *const *blocks, Py_
         at_end(run);
 }
 
-/* The kernel reads the file while others are served; the file object stays open until it is through. */
-static void nothing(void *owner) {
-    (void)owner;
-}
-
 static bool file_fits(struct vel_wsgi_run *run, struct vel_file_range *range) {
     int64_t announced = run->start->head.length;
     if (announced >= 0 && announced <= range->length)
@@ -188,9 +183,10 @@ static bool file_fits(struct vel_wsgi_run *run, struct vel_file_range *range) {
     return announced < 0 || announced == range->length;
 }
 
+/* The kernel reads the file while others are served; the file object stays open until it is through. */
 static void answer_file(struct vel_wsgi_run *run, struct vel_file_range *range) {
     struct vel_exchange *x = run->exchange;
-    struct vel_loan loan = {.release = nothing};
+    struct vel_loan loan = {0};
     if (run->start->status != NULL && !file_fits(run, range) && !is_bodiless(run)) {
         PyErr_Format(PyExc_ValueError, "the file has %lld bytes left, fewer than its Content-Length",
                      (long long)range->length);

@@ -27,6 +27,8 @@ MAY_INCLUDE: dict[str, set[str]] = {
 # Rooms without I/O, time or logging, and the only system headers they need.
 PURE = {"http", "router", *PROTOCOLS}
 PURE_HEADERS = {"assert.h", "limits.h", "stdalign.h", "stdbool.h", "stddef.h", "stdint.h", "stdlib.h", "string.h"}
+# Beside those, what a library that is not written here is for.
+LIBRARY_HEADERS = {"ws": {"zlib.h"}}
 # base may use libc, but not the network.
 NETWORK = re.compile(r"(sys/(socket|epoll|eventfd|sendfile|un|uio)|netinet/.*|arpa/.*|netdb|poll)\.h")
 PYTHON = re.compile(r"Python\.h|structmember\.h|pyconfig\.h|internal/.*")
@@ -78,7 +80,7 @@ def check_foreign(room: str, included: str) -> str | None:
         return f"internal header of the interpreter: <{included}>"
     if OPENSSL.fullmatch(included) and room not in ("tls", "base"):
         return f"only src/tls may know OpenSSL: <{included}>"
-    if room in PURE and included not in PURE_HEADERS:
+    if room in PURE and included not in PURE_HEADERS | LIBRARY_HEADERS.get(room, set()):
         return f"{room} does no I/O and needs no <{included}>"
     if room == "base" and NETWORK.fullmatch(included):
         return f"base does not know the network: <{included}>"

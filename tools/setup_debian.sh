@@ -45,6 +45,7 @@ for group in "$@"; do
         need "$(prefix)-dev" python_has_headers
         need gcc has_compiler
         need libc6-dev sh -c 'echo "#include <stdio.h>" | ${CC:-cc} -E -o /dev/null -'
+        need zlib1g-dev sh -c 'echo "#include <zlib.h>" | ${CC:-cc} -E -o /dev/null -'
         ;;
     test)
         need curl command -v curl

@@ -44,8 +44,12 @@ class Worker:
     def run(self) -> None:
         """Serve in the calling thread until stopped."""
 
-    def stop(self) -> None:
-        """From any thread: no new connections, idle ones closed, running requests finish, then run() returns."""
+    def stop(self, *, retire: Sequence[int] = ()) -> None:
+        """From any thread: no new connections, idle ones closed, running requests finish, then run() returns.
+
+        Nobody is to go on listening on the sockets in retire: connections that the kernel has made on them are served
+        first, then they refuse new ones, in every process that holds them. The queue of any other socket is left alone.
+        """
 
     def kill(self) -> None:
         """From any thread: run() returns as soon as the application gives control back."""

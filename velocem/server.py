@@ -70,7 +70,7 @@ def serve(app: WSGIApplication | str, settings: Config) -> None:
         urls = " and ".join(listener.url for listener in listeners)
         logger.info("Velocem %s serving %s (wsgi) on %s (pid %d)", __version__, name, urls, os.getpid())
         if threading.current_thread() is threading.main_thread():
-            signals.run(worker)
+            signals.run(worker, sockets.retiring(listeners))
         else:
             worker.run()
         logger.info("Velocem stopped")
@@ -173,7 +173,7 @@ class Server:
             return
         grace = self.config.timeout_graceful_shutdown
         if not at_once:
-            worker.stop()
+            worker.stop(retire=sockets.retiring(self._listeners))
             thread.join(grace + KILL_SECONDS if grace else None)
         worker.kill()
         thread.join(KILL_SECONDS)

@@ -2,6 +2,7 @@
 
 import inspect
 import signal
+from collections.abc import Sequence
 from types import FrameType
 
 from velocem._core import Worker
@@ -12,8 +13,9 @@ WATCHED = (signal.SIGINT, signal.SIGTERM)
 class Handler:
     """Turns signals into the worker's stop() and kill()."""
 
-    def __init__(self, worker: Worker) -> None:
+    def __init__(self, worker: Worker, retire: Sequence[int] = ()) -> None:
         self.worker = worker
+        self.retire = retire
         self.seen: list[signal.Signals] = []
         self.killed = False
         self.frame: FrameType | None = None  # of run(), while the worker runs
@@ -22,7 +24,7 @@ class Handler:
         # No logging here: the signal may have come in the middle of a write to the same stream.
         self.seen.append(signal.Signals(number))
         if number == signal.SIGTERM and len(self.seen) == 1:
-            self.worker.stop()
+            self.worker.stop(retire=self.retire)
             return
         self.killed = True
         self.worker.kill()
@@ -41,9 +43,12 @@ class Handler:
             self.frame = None
 
 
-def run(worker: Worker) -> Handler:
-    """Run the worker until a signal or its own end; handlers and wake-up descriptor are then as before."""
-    handler = Handler(worker)
+def run(worker: Worker, retire: Sequence[int] = ()) -> Handler:
+    """Run the worker until a signal or its own end; handlers and wake-up descriptor are then as before.
+
+    retire: the descriptors that nobody listens on after SIGTERM, as Worker.stop() takes them.
+    """
+    handler = Handler(worker, retire)
     old_handlers = {number: signal.signal(number, handler) for number in WATCHED}
     old_fd = signal.set_wakeup_fd(worker.wake_fd, warn_on_full_buffer=False)
     try:

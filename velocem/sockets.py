@@ -82,6 +82,11 @@ def open_listener(address: Address, port: int, backlog: int, *, alone: bool) -> 
     return Listener(sock, show(name[0]), name[1])
 
 
+def retiring(listeners: list[Listener]) -> list[int]:
+    """The descriptors that nobody else goes on listening on, for Worker.stop()."""
+    return [listener.sock.fileno() for listener in listeners]
+
+
 def close(listeners: list[Listener]) -> None:
     for listener in listeners:
         listener.sock.close()

@@ -10,11 +10,16 @@
 /* How long it stops listening when descriptors are used up; nginx takes 500 ms. */
 #define VEL_ACCEPT_PAUSE_MS 100
 
+/* More connections than any queue holds (net.core.somaxconn is 4096 unless somebody raised it): under a load that fills
+ * the queue as fast as it is emptied, retiring ends here. */
+#define VEL_RETIRE_MAX 65536
+
 struct vel_listener {
     struct vel_watch watch;
     struct vel_loop *loop;
     struct vel_timers pause_timers; /* one timer of VEL_ACCEPT_PAUSE_MS */
     struct vel_timer pause;
+    int retiring; /* 0, or how many connections it may still take before its socket is shut down */
     /* Takes over fd. Returning false ends this batch. May stop the listener; must return false when it freed it. */
     bool (*on_accept)(struct vel_listener *l, int fd, const union vel_addr *peer);
     /* Descriptors are used up: the owner may close something idle, or stop the listener. Returns true when it closed
@@ -29,3 +34,12 @@ int vel_listener_init(struct vel_listener *l, struct vel_loop *loop, int fd);
 
 /* Stops accepting; connections in the kernel's queue stay there. Twice does no harm. */
 void vel_listener_stop(struct vel_listener *l);
+
+/* Nobody is to go on listening on this socket. Connections that the kernel has already made are still accepted, a batch
+ * now and one in each turn to come; when none is left the listener stops, and from then on the socket refuses
+ * connections, also for others who hold it. Does nothing after vel_listener_stop. */
+void vel_listener_retire(struct vel_listener *l);
+
+static inline bool vel_listener_is_retiring(const struct vel_listener *l) {
+    return l->retiring > 0;
+}

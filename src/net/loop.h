@@ -44,7 +44,8 @@ void vel_loop_free(struct vel_loop *loop);
 /* Sets what is asked for of w->fd: registers it, changes it, or (io 0) only keeps errors told. No system call when
  * nothing changes. Level-triggered: what was told is told again in every turn until it is no longer so or no longer
  * asked for. So VEL_HUP comes only with VEL_READ or when it is asked for (VEL_HUP alone: to learn that a peer left
- * while nothing is read), and after VEL_ERROR the watch must go. VEL_OK, VEL_ESYS or VEL_ENOMEM. */
+ * while nothing is read), and after VEL_ERROR the watch must go, or be read to its end when VEL_READ came with it.
+ * VEL_OK, VEL_ESYS or VEL_ENOMEM. */
 int vel_loop_watch(struct vel_loop *loop, struct vel_watch *w, unsigned io);
 
 /* After it fn is not called, also not for an event of the present turn that was already fetched. Before the

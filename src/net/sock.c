@@ -110,6 +110,22 @@ ssize_t vel_sock_sendfile(int fd, int file, int64_t offset, size_t len) {
     return n == 0 ? VEL_EOF : sendfile_error(errno);
 }
 
+int vel_sock_error(int fd) {
+    int error = 0;
+    socklen_t len = sizeof error;
+    return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) == 0 ? error : errno;
+}
+
+bool vel_sock_is_unix(int fd) {
+    int domain = 0;
+    socklen_t len = sizeof domain;
+    return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 && domain == AF_UNIX;
+}
+
+void vel_sock_refuse(int fd) {
+    shutdown(fd, SHUT_RDWR);
+}
+
 int vel_sock_wait_writable(int fd, int ms) {
     struct pollfd ask = {.fd = fd, .events = POLLOUT};
     uint64_t deadline = ms > 0 ? vel_clock_ms() + (uint64_t)ms : 0;

@@ -27,6 +27,15 @@ ssize_t vel_sock_writev(int fd, struct iovec *iov, size_t n, bool more);
  * kernel takes no flag here, so the process must ignore that signal. */
 ssize_t vel_sock_sendfile(int fd, int file, int64_t offset, size_t len);
 
+/* The socket's pending error as errno has it, 0 when there is none; asking clears it. */
+int vel_sock_error(int fd);
+
+bool vel_sock_is_unix(int fd);
+
+/* A listening socket refuses connections from now on, whoever holds it. What is in its queue can still be accepted if
+ * it is a Unix socket, and is reset if not. */
+void vel_sock_refuse(int fd);
+
 /* Waits until writable: VEL_OK, VEL_EAGAIN after ms (-1: never), VEL_ERESET. Blocks. */
 int vel_sock_wait_writable(int fd, int ms);
 

@@ -372,8 +372,29 @@ static PyObject *run(PyObject *o, PyObject *Py_UNUSED(none)) {
     Py_RETURN_NONE;
 }
 
-static PyObject *stop(PyObject *o, PyObject *Py_UNUSED(none)) {
+static int retire(struct worker *self, PyObject *fds) {
+    PyObject *items = PySequence_Fast(fds, "retire must be a sequence of descriptors");
+    if (items == NULL)
+        return -1;
+    int err = 0;
+    for (Py_ssize_t i = 0; err == 0 && i < PySequence_Fast_GET_SIZE(items); i++) {
+        long fd = PyLong_AsLong(PySequence_Fast_GET_ITEM(items, i)); // borrowed: of items, which we hold
+        err = fd == -1 && PyErr_Occurred() ? -1 : 0;
+        if (err == 0 && self->ready && fd == (int)fd)
+            vel_worker_retire(&self->core, (int)fd);
+    }
+    Py_DECREF(items);
+    return err;
+}
+
+static PyObject *stop(PyObject *o, PyObject *args, PyObject *kwargs) {
     struct worker *self = (struct worker *)o;
+    static const char *const names[] = {"retire", NULL};
+    PyObject *fds = NULL;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$O:stop", (char **)names, &fds))
+        return NULL;
+    if (fds != NULL && retire(self, fds) < 0)
+        return NULL;
     if (self->ready)
         vel_worker_drain(&self->core);
     Py_RETURN_NONE;
@@ -400,8 +421,9 @@ static PyObject *get_wake_fd(PyObject *o, void *Py_UNUSED(closure)) {
 
 static PyMethodDef methods[] = {
     {"run", run, METH_NOARGS, "run($self, /)\n--\n\nServes in this thread until stop() or kill()."},
-    {"stop", stop, METH_NOARGS,
-     "stop($self, /)\n--\n\nFrom any thread: accepts no more, lets running requests finish, then run() returns."},
+    {"stop", (PyCFunction)(void (*)(void))stop, METH_VARARGS | METH_KEYWORDS,
+     "stop($self, /, *, retire=())\n--\n\nFrom any thread: accepts no more, lets running requests finish, then run() "
+     "returns. Connections that wait on the descriptors in retire are served first, then refused."},
     {"kill", kill_now, METH_NOARGS,
      "kill($self, /)\n--\n\nFrom any thread: run() returns as soon as the application gives control back."},
     {"stats", stats, METH_NOARGS, "stats($self, /)\n--\n\nCounters since the start, by name."},

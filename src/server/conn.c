@@ -242,9 +242,15 @@ void vel_conn_turn(struct vel_conn *c) {
     settle(c);
 }
 
+/* Both sides are closed. On a Unix socket a peer looks like that which has sent its request and left; over TCP it would
+ * only have ended its side: in both cases what it sent is served, though no answer may arrive. After a reset not. */
+static bool can_be_read(const struct vel_conn *c, unsigned io) {
+    return (io & VEL_READ) && vel_sock_error(c->stream.fd) == 0;
+}
+
 static void on_io(struct vel_watch *watch, unsigned io) {
     struct vel_conn *c = VEL_CONTAINER(watch, struct vel_conn, watch);
-    if (io & VEL_ERROR)
+    if ((io & VEL_ERROR) && !can_be_read(c, io))
         vel_conn_doom(c, VEL_FATE_CUT);
     if ((io & VEL_WRITE) && c->fate != VEL_FATE_CUT && vel_output_flush(c) == VEL_OK)
         written(c);

@@ -65,7 +65,7 @@ static void render_server(struct vel_worker *w) {
 static bool on_accept(struct vel_listener *l, int fd, const union vel_addr *peer) {
     struct vel_port *port = VEL_CONTAINER(l, struct vel_port, listener);
     vel_conn_open(port->worker, fd, peer, &port->endpoint);
-    return port->worker->state == VEL_WORKER_SERVING;
+    return port->worker->state != VEL_WORKER_KILLED;
 }
 
 /* Descriptors are used up: the connection that has been idle longest makes room. */
@@ -81,6 +81,20 @@ static bool on_exhausted(struct vel_listener *l) {
 static void stop_listening(struct vel_worker *w) {
     for (size_t i = 0; i < w->nports; i++)
         vel_listener_stop(&w->ports[i].listener);
+}
+
+static void retire_or_stop(struct vel_port *port) {
+    if (port->retires)
+        vel_listener_retire(&port->listener);
+    else
+        vel_listener_stop(&port->listener);
+}
+
+static bool is_retiring(const struct vel_worker *w) {
+    for (size_t i = 0; i < w->nports; i++)
+        if (vel_listener_is_retiring(&w->ports[i].listener))
+            return true;
+    return false;
 }
 
 static int listen_on(struct vel_worker *w, const struct vel_socket *sockets, size_t n) {
@@ -107,12 +121,14 @@ static void on_drain_over(struct vel_timer *t) {
 static void drain(struct vel_worker *w) {
     struct vel_list *node, *next;
     w->state = VEL_WORKER_DRAINING;
-    stop_listening(w);
     vel_timer_start(&w->drain_timer, &w->drain_timers, w->loop.now);
     for (node = w->conns.next; node != &w->conns; node = next) {
         next = node->next;
         vel_conn_drain(VEL_CONTAINER(node, struct vel_conn, node));
     }
+    /* Last: what is accepted here is not idle, its request is on the way. */
+    for (size_t i = 0; i < w->nports; i++)
+        retire_or_stop(&w->ports[i]);
 }
 
 static void obey(struct vel_worker *w) {
@@ -145,6 +161,12 @@ void vel_worker_kill(struct vel_worker *w) {
     ask(w, VEL_WORKER_KILLED);
 }
 
+void vel_worker_retire(struct vel_worker *w, int fd) {
+    for (size_t i = 0; i < w->nports; i++)
+        if (w->ports[i].listener.watch.fd == fd)
+            w->ports[i].retires = true;
+}
+
 /* --- running ----------------------------------------------------------------------------------------------------- */
 
 /* Exchanges that ask again in their turn wait for the next round. */
@@ -170,7 +192,9 @@ static int bounded_wait(const struct vel_worker *w, int wait_ms) {
 }
 
 static bool is_over(const struct vel_worker *w) {
-    return w->state == VEL_WORKER_KILLED || (w->state == VEL_WORKER_DRAINING && vel_list_empty(&w->conns));
+    if (w->state == VEL_WORKER_SERVING)
+        return false;
+    return w->state == VEL_WORKER_KILLED || (vel_list_empty(&w->conns) && !is_retiring(w));
 }
 
 int vel_worker_turn(struct vel_worker *w, int wait_ms) {

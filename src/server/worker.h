@@ -14,6 +14,7 @@ struct vel_port {
     struct vel_listener listener;
     struct vel_endpoint endpoint;
     struct vel_worker *worker;
+    _Atomic bool retires; /* asked for by any thread */
 };
 
 struct vel_stats {
@@ -84,6 +85,11 @@ void vel_worker_free(struct vel_worker *w);
  * Kill: close everything as soon as the application gives control back. */
 void vel_worker_drain(struct vel_worker *w);
 void vel_worker_kill(struct vel_worker *w);
+
+/* The same, before vel_worker_drain: nobody is to go on listening on this socket. Connections that the kernel has made
+ * on it by then are accepted and served; after them it refuses new ones, whoever else holds the descriptor, and the
+ * drain ends no sooner. Without it a socket's queue is left to those who listen on. */
+void vel_worker_retire(struct vel_worker *w, int fd);
 
 /* Exchanges come from here: zeroed, or NULL. */
 struct vel_exchange *vel_worker_exchange(struct vel_worker *w);

@@ -33,7 +33,7 @@ def arguments(listener: socket.socket, **more: Any) -> dict[str, Any]:
 
 def test_one_that_was_never_made_does_nothing() -> None:
     worker = Worker.__new__(Worker)
-    worker.stop()
+    worker.stop(retire=[0])
     worker.kill()
     assert set(worker.stats().values()) == {0}
     with pytest.raises(RuntimeError, match=CLOSED):
@@ -159,6 +159,27 @@ def test_after_its_end_it_runs_no_more_and_can_be_asked(listener: socket.socket)
     worker.stop()
     worker.kill()
     assert worker.stats()["requests"] == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "error"),
+    [
+        ({"retire": 3}, TypeError),
+        ({"retire": ["3"]}, TypeError),
+        ({"retire": [1 << 99]}, OverflowError),
+        ({"r": []}, TypeError),
+    ],
+)
+def test_what_is_no_descriptor_does_not_stop_it(
+    listener: socket.socket, given: dict[str, Any], error: type[Exception]
+) -> None:
+    worker = Worker(hello, **arguments(listener))
+    with pytest.raises(error):
+        worker.stop(**given)
+    threading.Timer(0.1, worker.stop, kwargs={"retire": [listener.fileno(), -1, 1 << 40]}).start()
+    worker.run()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(listener.getsockname(), timeout=5)
 
 
 def test_an_application_that_holds_its_worker_is_collected(listener: socket.socket) -> None:

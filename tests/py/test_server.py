@@ -196,6 +196,31 @@ def test_a_running_request_finishes_when_the_block_ends() -> None:
         assert client.read().body == b"done"
 
 
+def test_a_connection_that_the_kernel_made_before_the_stop_is_served() -> None:
+    entered = threading.Event()
+
+    def slow(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if environ["PATH_INFO"] == "/slow":
+            entered.set()
+            time.sleep(0.3)
+        start_response("200 OK", [("Content-Length", "4")])
+        return [b"done"]
+
+    with Server(slow) as server:
+        first = Client(server)
+        first.ask(request())
+        first.send(request("GET", "/slow"))
+        assert entered.wait(10)
+        second = Client(server)  # in the queue, since the application holds the only thread
+        second.send(request())
+        port = server.port
+    with first, second:
+        assert first.read().body == b"done"
+        assert second.read().body == b"done"
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port), timeout=5)
+
+
 def test_an_exception_in_the_block_is_the_one_that_is_seen() -> None:
     with pytest.raises(ZeroDivisionError), Server(app):
         _ = 1 / 0

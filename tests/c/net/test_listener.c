@@ -5,6 +5,8 @@
 #include "support/tcp.h"
 #include "support/test.h"
 
+#include <errno.h>
+#include <stddef.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 
@@ -26,7 +28,7 @@ struct fixture {
 static bool on_accept(struct vel_listener *l, int fd, const union vel_addr *peer) {
     struct fixture *f = l->owner;
     CHECK(fd >= 0);
-    CHECK_INT(peer->any.sa_family, AF_INET);
+    CHECK(peer->any.sa_family == AF_INET || peer->any.sa_family == AF_UNIX);
     f->accepted[f->n_accepted++] = fd;
     if (f->n_accepted == f->stop_at)
         vel_listener_stop(l);
@@ -320,6 +322,164 @@ static void stopping_ends_the_pause(void) {
     in_child(stop_while_paused);
 }
 
+/* --- retiring ---------------------------------------------------------------------------------------------------- */
+
+static void check_refused(const struct fixture *f) {
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    CHECK(connect(fd, (const struct sockaddr *)&f->at, sizeof f->at) < 0);
+    CHECK_INT(errno, ECONNREFUSED);
+    close(fd);
+}
+
+static void check_left(const struct fixture *f) {
+    CHECK_INT(f->listener.watch.io, 0);
+    CHECK(!vel_listener_is_retiring(&f->listener));
+    CHECK(f->listener.pause.in == NULL);
+    CHECK_INT(vel_loop_timeout(&f->loop), -1);
+}
+
+static void one_that_retires_refuses_at_once_when_nobody_waits(void) {
+    struct fixture f;
+    fixture_open(&f);
+    vel_listener_retire(&f.listener);
+    check_left(&f);
+    check_refused(&f);
+    fixture_close(&f);
+}
+
+static void one_that_retires_takes_its_queue_in_batches(void) {
+    struct fixture f;
+    fixture_open(&f);
+    connect_clients(&f, VEL_ACCEPT_BATCH + 2);
+    vel_listener_retire(&f.listener);
+    CHECK_INT(f.n_accepted, VEL_ACCEPT_BATCH);
+    CHECK(vel_listener_is_retiring(&f.listener));
+    connect_clients(&f, 1);
+    CHECK_INT(vel_loop_turn(&f.loop, -1), 1);
+    CHECK_INT(f.n_accepted, VEL_ACCEPT_BATCH + 3);
+    check_left(&f);
+    check_refused(&f);
+    fixture_close(&f);
+}
+
+/* Nothing is readable any more, so no event would tell that it is empty. */
+static void a_queue_of_just_one_batch_is_found_empty_by_the_timer(void) {
+    struct fixture f;
+    fixture_open(&f);
+    connect_clients(&f, VEL_ACCEPT_BATCH);
+    vel_listener_retire(&f.listener);
+    CHECK(vel_listener_is_retiring(&f.listener));
+    CHECK_INT(vel_loop_turn(&f.loop, 0), 0);
+    CHECK(vel_listener_is_retiring(&f.listener));
+    f.listener.pause.due = f.loop.now;
+    CHECK_INT(vel_loop_turn(&f.loop, 0), 0);
+    CHECK_INT(f.n_accepted, VEL_ACCEPT_BATCH);
+    check_left(&f);
+    check_refused(&f);
+    fixture_close(&f);
+}
+
+static void retiring_ends_under_a_load_that_does_not(void) {
+    struct fixture f;
+    fixture_open(&f);
+    connect_clients(&f, VEL_ACCEPT_BATCH + 3);
+    vel_listener_retire(&f.listener);
+    f.listener.retiring = 2;
+    CHECK_INT(vel_loop_turn(&f.loop, -1), 1);
+    CHECK_INT(f.n_accepted, VEL_ACCEPT_BATCH + 2);
+    check_left(&f);
+    fixture_close(&f);
+}
+
+static void one_that_was_stopped_does_not_retire(void) {
+    struct fixture f;
+    fixture_open(&f);
+    vel_listener_stop(&f.listener);
+    vel_listener_retire(&f.listener);
+    CHECK(!vel_listener_is_retiring(&f.listener));
+    connect_clients(&f, 1);
+    CHECK_INT(vel_listener_init(&f.listener, &f.loop, f.fd), VEL_OK);
+    CHECK_INT(vel_loop_turn(&f.loop, -1), 1);
+    CHECK_INT(f.n_accepted, 1);
+    fixture_close(&f);
+}
+
+/* With the last descriptor in use the kernel does not tell that the queue is empty: one must be free. */
+static void give_back_and_wait(struct fixture *f, int fd) {
+    close(fd);
+    f->listener.pause.due = f->loop.now;
+    CHECK(vel_loop_turn(&f->loop, 0) >= 0);
+}
+
+static void retire_without_descriptors(struct fixture *f) {
+    connect_clients(f, 2);
+    leave_descriptors(0);
+    vel_listener_retire(&f->listener);
+    check_paused(f);
+    CHECK(vel_listener_is_retiring(&f->listener));
+    give_back_and_wait(f, f->clients[--f->n_clients]);
+    CHECK_INT(f->n_accepted, 1);
+    give_back_and_wait(f, f->clients[--f->n_clients]);
+    CHECK_INT(f->n_accepted, 2);
+    CHECK(vel_listener_is_retiring(&f->listener));
+    give_back_and_wait(f, f->accepted[--f->n_accepted]);
+    check_left(f);
+}
+
+static void one_that_retires_waits_for_descriptors(void) {
+    in_child(retire_without_descriptors);
+}
+
+static void retire_while_paused(struct fixture *f) {
+    connect_clients(f, 1);
+    leave_descriptors(0);
+    CHECK_INT(vel_loop_turn(&f->loop, -1), 1);
+    check_paused(f);
+    vel_listener_retire(&f->listener);
+    check_paused(f);
+    give_back_and_wait(f, f->clients[--f->n_clients]);
+    CHECK_INT(f->n_accepted, 1);
+    give_back_and_wait(f, f->accepted[--f->n_accepted]);
+    check_left(f);
+}
+
+static void retiring_keeps_the_pause(void) {
+    in_child(retire_while_paused);
+}
+
+static int unix_client(const struct sockaddr_un *at, socklen_t len) {
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    CHECK(fd >= 0);
+    if (connect(fd, (const struct sockaddr *)at, len) == 0)
+        return fd;
+    CHECK_INT(errno, ECONNREFUSED);
+    close(fd);
+    return -1;
+}
+
+/* The kernel refuses before the queue is emptied: nobody comes in between. */
+static void a_unix_socket_refuses_first_and_is_emptied_then(void) {
+    struct fixture f;
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    socklen_t len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) +
+                                (size_t)sprintf(at.sun_path + 1, "velocem-test-%d", (int)getpid()) + 1);
+    fixture_open(&f);
+    vel_listener_stop(&f.listener);
+    close(f.fd);
+    f.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    CHECK(bind(f.fd, (struct sockaddr *)&at, len) == 0 && listen(f.fd, 128) == 0);
+    CHECK_INT(vel_listener_init(&f.listener, &f.loop, f.fd), VEL_OK);
+    for (int i = 0; i < VEL_ACCEPT_BATCH + 2; i++)
+        CHECK((f.clients[f.n_clients++] = unix_client(&at, len)) >= 0);
+    vel_listener_retire(&f.listener);
+    CHECK_INT(f.n_accepted, VEL_ACCEPT_BATCH);
+    CHECK_INT(unix_client(&at, len), -1);
+    CHECK_INT(vel_loop_turn(&f.loop, -1), 1);
+    CHECK_INT(f.n_accepted, VEL_ACCEPT_BATCH + 2);
+    check_left(&f);
+    fixture_close(&f);
+}
+
 int main(void) {
     RUN(a_connection_is_handed_over);
     RUN(a_turn_takes_a_bounded_batch);
@@ -336,4 +496,12 @@ int main(void) {
     RUN(without_on_exhausted_it_pauses);
     RUN(stopping_while_asked_starts_no_pause);
     RUN(stopping_ends_the_pause);
+    RUN(one_that_retires_refuses_at_once_when_nobody_waits);
+    RUN(one_that_retires_takes_its_queue_in_batches);
+    RUN(a_queue_of_just_one_batch_is_found_empty_by_the_timer);
+    RUN(retiring_ends_under_a_load_that_does_not);
+    RUN(one_that_was_stopped_does_not_retire);
+    RUN(one_that_retires_waits_for_descriptors);
+    RUN(retiring_keeps_the_pause);
+    RUN(a_unix_socket_refuses_first_and_is_emptied_then);
 }

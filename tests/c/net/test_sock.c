@@ -307,6 +307,39 @@ static void sendfile_tells_a_reset(void) {
     close(ends[0]);
 }
 
+static void the_pending_error_is_told_once(void) {
+    int ends[2];
+    tcp_pair(ends);
+    CHECK_INT(vel_sock_error(ends[1]), 0);
+    tcp_reset(ends[0]);
+    CHECK_INT(vel_sock_wait_writable(ends[1], 1000), VEL_ERESET);
+    CHECK_INT(vel_sock_error(ends[1]), ECONNRESET);
+    CHECK_INT(vel_sock_error(ends[1]), 0);
+    close(ends[1]);
+    CHECK_INT(vel_sock_error(-1), EBADF);
+}
+
+static void a_unix_socket_is_known(void) {
+    struct sockaddr_in at;
+    int tcp = tcp_listen(&at), local = socket(AF_UNIX, SOCK_STREAM, 0);
+    CHECK(!vel_sock_is_unix(tcp) && vel_sock_is_unix(local) && !vel_sock_is_unix(-1));
+    close(tcp);
+    close(local);
+}
+
+static void who_refuses_does_so_for_everyone_who_holds_the_socket(void) {
+    struct sockaddr_in at;
+    union vel_addr peer;
+    int fd = tcp_listen(&at), copy = dup(fd);
+    vel_sock_refuse(fd);
+    int client = socket(AF_INET, SOCK_STREAM, 0);
+    CHECK(connect(client, (struct sockaddr *)&at, sizeof at) < 0 && errno == ECONNREFUSED);
+    CHECK_INT(vel_sock_accept(copy, &peer), VEL_ESYS);
+    close(client);
+    close(copy);
+    close(fd);
+}
+
 static void waiting_ends_when_it_is_writable(void) {
     int ends[2];
     tcp_pair(ends);
@@ -404,6 +437,9 @@ int main(void) {
     RUN(sendfile_refuses_what_is_no_regular_file);
     RUN(sendfile_waits_for_a_full_socket);
     RUN(sendfile_tells_a_reset);
+    RUN(the_pending_error_is_told_once);
+    RUN(a_unix_socket_is_known);
+    RUN(who_refuses_does_so_for_everyone_who_holds_the_socket);
     RUN(waiting_ends_when_it_is_writable);
     RUN(waiting_ends_when_the_time_is_over);
     RUN(signals_neither_end_nor_prolong_the_wait);

@@ -107,6 +107,62 @@ static void a_reset_aborts_an_exchange_that_asked_for_a_turn(void) {
     stop();
 }
 
+/* epoll then tells EPOLLHUP together with the request; over TCP the same peer would only have ended its side. */
+static void what_a_unix_peer_sends_before_it_leaves_is_served(void) {
+    start(fake_echo);
+    client_open(&host, &client, NULL);
+    CHECK(write(client.fd, GET, strlen(GET)) > 0);
+    client_close(&host, &client);
+    CHECK_INT(host.app.requests, 1); /* whose answer found nobody */
+    CHECK(host_conn(&host) == NULL);
+    stop();
+}
+
+static void a_large_body_of_a_unix_peer_that_leaves_is_read_to_its_end(void) {
+    static char body[100000];
+    start_streaming(NULL, fake_hello);
+    client_open(&host, &client, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n");
+    CHECK(write(client.fd, body, sizeof body) == sizeof body);
+    client_close(&host, &client);
+    CHECK_INT(host.app.ends, 1);
+    CHECK(host_conn(&host) == NULL);
+    stop();
+}
+
+static void a_unix_peer_that_leaves_ends_an_exchange_that_waits(void) {
+    start(hold);
+    client_open(&host, &client, NULL);
+    CHECK(write(client.fd, GET, strlen(GET)) > 0);
+    client_close(&host, &client);
+    CHECK_INT(host.app.requests, 1);
+    CHECK_INT(host.app.aborts, 1);
+    CHECK(host_conn(&host) == NULL);
+    stop();
+}
+
+static void a_unix_peer_that_leaves_in_the_middle_of_a_head(void) {
+    start(fake_hello);
+    client_open(&host, &client, NULL);
+    CHECK(write(client.fd, GET, strlen(GET) - 1) > 0);
+    client_close(&host, &client);
+    CHECK_INT(host.app.requests, 0);
+    CHECK(host_conn(&host) == NULL);
+    stop();
+}
+
+/* Its answer unread, the peer has thrown it away: that is a reset, and what came before it is not served. */
+static void a_unix_peer_that_leaves_an_answer_unread_has_reset(void) {
+    start(fake_hello);
+    client_open(&host, &client, NULL);
+    CHECK(write(client.fd, GET, strlen(GET)) > 0);
+    host_step(&host);
+    CHECK(write(client.fd, GET, strlen(GET)) > 0);
+    client_close(&host, &client);
+    CHECK_INT(host.app.requests, 1);
+    CHECK(host_conn(&host) == NULL);
+    stop();
+}
+
 static void a_reset_in_the_middle_of_a_body(void) {
     start_streaming(NULL, fake_hello);
     client_open_tcp(&host, &client, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nab");
@@ -747,6 +803,11 @@ int main(void) {
     RUN(a_reset_between_requests);
     RUN(a_reset_aborts_an_exchange_that_waits_once);
     RUN(a_reset_aborts_an_exchange_that_asked_for_a_turn);
+    RUN(what_a_unix_peer_sends_before_it_leaves_is_served);
+    RUN(a_large_body_of_a_unix_peer_that_leaves_is_read_to_its_end);
+    RUN(a_unix_peer_that_leaves_ends_an_exchange_that_waits);
+    RUN(a_unix_peer_that_leaves_in_the_middle_of_a_head);
+    RUN(a_unix_peer_that_leaves_an_answer_unread_has_reset);
     RUN(a_reset_in_the_middle_of_a_body);
     RUN(closing_the_worker_aborts_what_runs);
     RUN(a_kill_in_the_middle_of_a_close_delimited_body_is_a_reset);

@@ -309,6 +309,51 @@ static void a_draining_worker_accepts_no_more(void) {
     stop_listening();
 }
 
+static void send_late(void *arg) {
+    (void)arg;
+    CHECK(write(other.fd, GET, strlen(GET)) > 0);
+}
+
+/* The kernel had made the connections: their requests are served, by answers that say they are the last. */
+static void a_socket_that_retires_is_emptied_before_it_refuses(void) {
+    host_init(&host);
+    start_listening();
+    client_connect(&client, 0, GET);
+    client_connect(&other, 0, NULL);
+    vel_worker_retire(&host.w, net.sockets[0].fd);
+    vel_worker_drain(&host.w);
+    host.w.loop.on_block = send_late;
+    host.w.loop.on_unblock = nothing;
+    CHECK_INT(vel_worker_run(&host.w), VEL_OK);
+    CHECK_INT(host.w.state, VEL_WORKER_DRAINING);
+    client_take(&client, 1000);
+    client_got(&client, CLOSING);
+    client_take(&other, 1000);
+    client_got(&other, CLOSING);
+    int late = socket(AF_INET, SOCK_STREAM, 0);
+    CHECK(connect(late, (struct sockaddr *)&net.at[0], sizeof net.at[0]) < 0);
+    close(late);
+    close(client.fd);
+    close(other.fd);
+    stop_listening();
+}
+
+/* The other port has not been named: whoever listens on goes on with its queue. */
+static void the_queue_of_a_socket_that_does_not_retire_is_left_alone(void) {
+    host_init(&host);
+    start_listening();
+    client_connect(&client, 1, GET);
+    vel_worker_retire(&host.w, net.sockets[0].fd);
+    vel_worker_drain(&host.w);
+    CHECK_INT(vel_worker_run(&host.w), VEL_OK);
+    CHECK_INT(host.w.stats.accepted, 0);
+    int fd = accept(net.sockets[1].fd, NULL, NULL);
+    CHECK(fd >= 0);
+    close(fd);
+    close(client.fd);
+    stop_listening();
+}
+
 static void a_request_that_does_not_end_is_cut_when_the_time_to_drain_is_over(void) {
     host_init(&host);
     host.config.drain_ms = 1;
@@ -490,6 +535,8 @@ int main(void) {
     RUN(a_drain_ends_a_worker_without_connections);
     RUN(a_drain_before_the_run_ends_it_at_once);
     RUN(a_draining_worker_accepts_no_more);
+    RUN(a_socket_that_retires_is_emptied_before_it_refuses);
+    RUN(the_queue_of_a_socket_that_does_not_retire_is_left_alone);
     RUN(a_request_that_does_not_end_is_cut_when_the_time_to_drain_is_over);
     RUN(a_kill_from_within_a_request_lets_its_answer_go);
     RUN(a_drain_does_not_take_back_a_kill);

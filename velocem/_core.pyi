@@ -4,6 +4,12 @@ from typing import Literal, final
 
 from velocem.types import WSGIApplication
 
+def process_title(title: str, /) -> None:
+    """What ps and top show for this process; cut to the place there is."""
+
+def die_with_parent(signal: int, /) -> None:
+    """Get the signal when the thread that forked this process ends; 0 takes it back."""
+
 @final
 class Worker:
     """One loop with its listening sockets and one application."""

@@ -59,7 +59,7 @@ def add_option(parser: argparse.ArgumentParser, name: str) -> None:
     if isinstance(row.default, bool):
         parser.add_argument(config.spell_flag(name), action=argparse.BooleanOptionalAction, help=text)
     else:
-        parser.add_argument(config.spell_flag(name), metavar=metavar(name), help=text)
+        parser.add_argument(config.spell_flag(name), *SHORT.get(name, []), metavar=metavar(name), help=text)
 
 
 def metavar(name: str) -> str:

@@ -34,7 +34,6 @@ LATER = frozenset(
         "root_path",
         "threads",
         "uds",
-        "workers",
     }
 )
 
@@ -119,6 +118,7 @@ class Config:
     host: str = option("127.0.0.1", text, "address or host name to listen on; empty for every address")
     port: int = option(8000, whole(0, 65535), "port to listen on; 0 picks a free one")
     backlog: int = option(2048, whole(1, 65535), "connections the kernel may hold before they are accepted")
+    workers: int = option(0, whole(0, 1000), "worker processes under a supervisor; 0 serves in this process")
     interface: Interface = option("auto", read_interface, "what the application speaks: auto or wsgi")
     factory: bool = option(False, flag, "call what is named to get the application")
     app_dir: str = option(".", text, "folder to import the application from")
@@ -152,6 +152,7 @@ class Options(TypedDict, total=False):
     host: str
     port: int | str
     backlog: int | str
+    workers: int | str
     interface: Interface
     factory: bool
     app_dir: str

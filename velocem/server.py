@@ -9,12 +9,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, Unpack
 
-from velocem import __version__, config, importer, signals, sockets
+from velocem import __version__, config, importer, signals, sockets, workers
 from velocem._core import Worker
 from velocem.config import Config, Options
 from velocem.exceptions import ApplicationError, ConfigError, StartError
 from velocem.logging import configure, logger, report
+from velocem.reuseport import Shares
 from velocem.sockets import Listener
+from velocem.supervisor import Plan, Supervisor
 from velocem.types import WSGIApplication
 
 STDOUT = 1
@@ -61,18 +63,61 @@ def complain(error: Exception, status: int) -> int:
 
 
 def serve(app: WSGIApplication | str, settings: Config) -> None:
-    """Serve in this thread. Signals are handled if it is the main one; in any other nothing stops it."""
+    """Serve until a signal, in this process or in workers of it."""
     configure(settings.log_level)
+    if settings.workers:
+        supervise(app, settings)
+    else:
+        serve_alone(app, settings)
+
+
+def serve_alone(app: WSGIApplication | str, settings: Config) -> None:
+    """Serve in this thread. Signals are handled if it is the main one; in any other nothing stops it."""
     application, name = load(app, settings)
     listeners = sockets.listen(settings.host, settings.port, settings.backlog)
     try:
         worker = make_worker(application, listeners, settings)
-        urls = " and ".join(listener.url for listener in listeners)
-        logger.info("Velocem %s serving %s (wsgi) on %s (pid %d)", __version__, name, urls, os.getpid())
+
+        def say() -> None:
+            announce(f"{name} (wsgi)", listeners)
+
         if threading.current_thread() is threading.main_thread():
-            signals.run(worker, sockets.retiring(listeners))
+            signals.run(worker, signals.alone(sockets.retiring(listeners)), say)
         else:
+            say()
             worker.run()
+        logger.info("Velocem stopped")
+    finally:
+        sockets.close(listeners)
+
+
+def announce(what: str, listeners: list[Listener]) -> None:
+    urls = " and ".join(listener.url for listener in listeners)
+    logger.info("Velocem %s serving %s on %s (pid %d)", __version__, what, urls, os.getpid())
+
+
+def supervise(app: WSGIApplication | str, settings: Config) -> None:
+    """Serve in workers, which this process watches over."""
+    if threading.current_thread() is not threading.main_thread():
+        raise ConfigError("workers: a supervisor lives by signals, which only the main thread gets")
+    if isinstance(app, str):
+        importer.parse(app)
+        name = app
+    else:
+        app, name = load(app, settings)
+
+    def make(listeners: list[Listener]) -> Worker:
+        return make_worker(load(app, settings)[0], listeners, settings, multiprocess=True)
+
+    def say(count: int) -> None:
+        announce(f"{name} (wsgi, {count} workers)", listeners)
+
+    listeners = sockets.listen(settings.host, settings.port, settings.backlog)
+    try:
+        workers.title("supervisor", name)
+        shares = Shares(listeners, settings.backlog, shared=False)
+        supervisor = Supervisor(Plan(name, make, settings.workers, settings.timeout_graceful_shutdown, shares, say))
+        supervisor.run()
         logger.info("Velocem stopped")
     finally:
         sockets.close(listeners)
@@ -89,7 +134,9 @@ def load(app: WSGIApplication | str, settings: Config) -> tuple[WSGIApplication,
     return importer.check(app, str(name), settings.interface), str(name)
 
 
-def make_worker(app: WSGIApplication, listeners: list[Listener], settings: Config) -> Worker:
+def make_worker(
+    app: WSGIApplication, listeners: list[Listener], settings: Config, *, multiprocess: bool = False
+) -> Worker:
     return Worker(
         app,
         sockets=[(listener.sock.fileno(), listener.name, str(listener.port)) for listener in listeners],
@@ -112,6 +159,7 @@ def make_worker(app: WSGIApplication, listeners: list[Listener], settings: Confi
         date_header=settings.date_header,
         access_fd=STDOUT if settings.access_log else -1,
         access_format=settings.access_log_format,
+        multiprocess=multiprocess,
     )
 
 
@@ -125,6 +173,8 @@ class Server:
 
     def __init__(self, app: WSGIApplication | str, **options: Unpack[Options]) -> None:
         self.config = config.build(config.call({"port": 0}), config.call(dict(options)))
+        if self.config.workers:
+            raise ConfigError("workers: a Server is one process; velocem.run() has several")
         self._app = app
         self._listeners: list[Listener] = []
         self._worker: Worker | None = None

@@ -1,32 +1,43 @@
-"""Signals while a worker runs in the main thread: Ctrl-C stops at once, SIGTERM lets requests finish."""
+"""Signals while a worker runs in the main thread: what each of them means to it."""
 
 import inspect
+import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
 
 from velocem._core import Worker
 
-WATCHED = (signal.SIGINT, signal.SIGTERM)
+Action = Callable[["Handler", FrameType | None], None]
+Actions = Mapping[signal.Signals, Action]
 
 
 class Handler:
     """Turns signals into the worker's stop() and kill()."""
 
-    def __init__(self, worker: Worker, retire: Sequence[int] = ()) -> None:
+    def __init__(self, worker: Worker, actions: Actions) -> None:
         self.worker = worker
-        self.retire = retire
-        self.seen: list[signal.Signals] = []
+        self.actions = actions
+        self.stopping = False
         self.killed = False
+        self.pid = os.getpid()
         self.frame: FrameType | None = None  # of run(), while the worker runs
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         # No logging here: the signal may have come in the middle of a write to the same stream.
-        self.seen.append(signal.Signals(number))
-        if number == signal.SIGTERM and len(self.seen) == 1:
-            self.worker.stop(retire=self.retire)
+        if os.getpid() != self.pid:
+            be_default(number)
             return
-        self.killed = True
+        self.actions[signal.Signals(number)](self, frame)
+
+    def stop(self, retire: Sequence[int]) -> None:
+        """Let requests finish; retire as Worker.stop() has it."""
+        self.stopping = True
+        self.worker.stop(retire=retire)
+
+    def kill(self, frame: FrameType | None) -> None:
+        """Stop at once."""
+        self.stopping = self.killed = True
         self.worker.kill()
         # The loop itself runs no Python code: any frame above run() belongs to a call that would keep us waiting.
         if self.frame is not None and frame is not self.frame:
@@ -43,15 +54,43 @@ class Handler:
             self.frame = None
 
 
-def run(worker: Worker, retire: Sequence[int] = ()) -> Handler:
+def stopping(retire: Sequence[int]) -> Action:
+    """Let requests finish; asked a second time, do not."""
+
+    def act(handler: Handler, frame: FrameType | None) -> None:
+        if handler.stopping:
+            handler.kill(frame)
+        else:
+            handler.stop(retire)
+
+    return act
+
+
+def alone(retire: Sequence[int]) -> Actions:
+    """Of a worker that is the whole server."""
+    return {signal.SIGINT: Handler.kill, signal.SIGTERM: stopping(retire)}
+
+
+def be_default(number: int) -> None:
+    """In a process that the application has forked: the handlers came with it, and are not meant for it."""
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+
+
+def ignore(*_: object) -> None:
+    """A handler that does nothing. SIG_IGN would be handed on to programs that the application starts."""
+
+
+def run(worker: Worker, actions: Actions, announce: Callable[[], None]) -> Handler:
     """Run the worker until a signal or its own end; handlers and wake-up descriptor are then as before.
 
-    retire: the descriptors that nobody listens on after SIGTERM, as Worker.stop() takes them.
+    announce is called when the signals mean what they should.
     """
-    handler = Handler(worker, retire)
-    old_handlers = {number: signal.signal(number, handler) for number in WATCHED}
+    handler = Handler(worker, actions)
+    old_handlers = {number: signal.signal(number, handler) for number in actions}
     old_fd = signal.set_wakeup_fd(worker.wake_fd, warn_on_full_buffer=False)
     try:
+        announce()
         handler.run()
     finally:
         signal.set_wakeup_fd(old_fd)

@@ -1,4 +1,5 @@
 /* The extension module velocem._core. */
+#include "py/process.h"
 #include "py/state.h"
 
 static int exec_module(PyObject *module) {
@@ -34,6 +35,7 @@ static struct PyModuleDef definition = {
     .m_name = "velocem._core",
     .m_doc = "The C core of Velocem.",
     .m_size = sizeof(struct vel_state),
+    .m_methods = vel_process_methods,
     .m_slots = slots,
     .m_traverse = visit_module,
     .m_clear = clear_module,

@@ -145,7 +145,7 @@ def test_no_application(tmp_path: Path) -> None:
         (["a:b", "--port", "x"], "--port: 'x' is not a whole number from 0 to 65535"),
         (["a:b", "--timeout-header=-1"], "--timeout-header: '-1' is not a number of seconds from 0 to 604800"),
         (["a:b", "--interface", "asgi"], "--interface: asgi is not available in this version"),
-        (["a:b", "-w", "4"], "-w is not available in this version (velocem --help lists the options)"),
+        (["a:b", "-w", "x"], "--workers: 'x' is not a whole number from 0 to 1000"),
         (["a:b", "--bind", "x:1"], "--bind is not available in this version (velocem --help lists the options)"),
         (["a:b", "--reload"], "--reload is not available in this version (velocem --help lists the options)"),
         (["app"], "'app' is not of the form module:attribute"),
@@ -157,8 +157,8 @@ def test_a_bad_option(arguments: list[str], line: str, tmp_path: Path) -> None:
 
 
 def test_a_bad_variable_or_key(tmp_path: Path) -> None:
-    assert refused(2, "a:b", cwd=tmp_path, env={"VELOCEM_WORKERS": "2"}) == (
-        "VELOCEM_WORKERS is not available in this version"
+    assert refused(2, "a:b", cwd=tmp_path, env={"VELOCEM_THREADS": "2"}) == (
+        "VELOCEM_THREADS is not available in this version"
     )
     (tmp_path / "pyproject.toml").write_text("[tool.velocem]\nlimit_boddy = 1\n")
     assert refused(2, "a:b", cwd=tmp_path) == "[tool.velocem] limit-boddy: no such option"

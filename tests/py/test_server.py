@@ -139,8 +139,8 @@ def test_what_is_not_an_application() -> None:
 def test_options_are_checked_at_once() -> None:
     with pytest.raises(ConfigError, match="prot: no such option"):
         Server(app, prot=1)  # type: ignore[call-arg]
-    with pytest.raises(ConfigError, match="workers is not available in this version"):
-        Server(app, workers=2)  # type: ignore[call-arg]
+    with pytest.raises(ConfigError, match="workers: a Server is one process"):
+        Server(app, workers=2)
     with pytest.raises(ConfigError, match="factory: needs an import string"):
         Server(app, factory=True).start()
 

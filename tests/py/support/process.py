@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-START_LINE = re.compile(r"Velocem \S+ serving \S+ \(wsgi\) on http://(\S+):(\d+)")
+START_LINE = re.compile(r"Velocem \S+ serving \S+ \(wsgi[^)]*\) on http://(\S+):(\d+)")
 
 
 def environment(extra: dict[str, str] | None = None) -> dict[str, str]:

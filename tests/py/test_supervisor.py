@@ -1,0 +1,328 @@
+"""The command with several workers: who serves, who replaces whom, and how it ends."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from support.client import Client, request
+from support.faults import children_of, is_alive, wait_until, workers_of
+from support.process import Process, command, environment
+
+APP = """
+import os, time
+
+def app(environ, start_response):
+    path = environ["PATH_INFO"]
+    if path == "/slow":
+        open("entered", "w").close()
+        time.sleep(1)
+    if path == "/sleep":
+        open("entered", "w").close()
+        time.sleep(60)
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [f"{os.getpid()} {environ['wsgi.multiprocess']}".encode()]
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "site_app.py").write_text(APP)
+    return tmp_path
+
+
+def start(folder: Path, *arguments: str, app: str = "site_app:app") -> Process:
+    return Process(app, "--port", "0", *arguments, cwd=folder)
+
+
+def ask(process: Process, target: str = "/") -> str:
+    with Client(process.address) as client:
+        response = client.ask(request("GET", target, "Connection: close"))
+        assert response.status == 200
+        return response.body.decode()
+
+
+def worker_that_answers(process: Process) -> int:
+    return int(ask(process).split()[0])
+
+
+def answers_of(process: Process, count: int) -> set[str]:
+    """Ask until there are so many different ones."""
+    answers: set[str] = set()
+    end = time.monotonic() + 20
+    while len(answers) < count:
+        assert time.monotonic() < end, answers
+        answers.add(ask(process))
+    return answers
+
+
+def seen_in(process: Process, text: str) -> Callable[[], bool]:
+    return lambda: text in "".join(process.errors)
+
+
+def title(pid: int) -> str:
+    return Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").decode()
+
+
+# Serving.
+
+
+def test_every_worker_serves_and_says_that_it_is_not_alone(folder: Path) -> None:
+    with start(folder, "--workers", "3") as process:
+        workers = workers_of(process)
+        assert len(workers) == 3
+        assert answers_of(process, 3) == {f"{pid} True" for pid in workers}
+        assert "(wsgi, 3 workers)" in process.errors[0]
+
+
+def test_processes_are_named_after_their_roles(folder: Path) -> None:
+    with start(folder, "-w", "2") as process:
+        assert title(process.popen.pid) == "velocem: supervisor (site_app:app)"
+        assert {title(pid) for pid in workers_of(process)} == {
+            "velocem: worker 1 (site_app:app)",
+            "velocem: worker 2 (site_app:app)",
+        }
+
+
+def test_a_port_in_use_is_an_error_although_workers_share_one(folder: Path) -> None:
+    with start(folder, "--workers", "2") as process:
+        result = command("site_app:app", "--workers", "2", "--port", str(process.address[1]), cwd=folder)
+        assert result.returncode == 3
+        assert "the address is in use" in result.stderr
+
+
+def test_run_with_an_application_object(tmp_path: Path) -> None:
+    program = """
+import os, signal, threading, time, urllib.request, velocem
+parent = os.getpid()
+def app(environ, start_response):
+    start_response("200 OK", [])
+    return [b"%d" % os.getpid()]
+velocem.run(app, port=0, workers=2, timeout_graceful_shutdown=5)
+assert os.getpid() == parent
+assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+print("returned", flush=True)
+"""
+    (tmp_path / "program.py").write_text(program)
+    popen = subprocess.Popen(
+        [sys.executable, "program.py"], cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert popen.stderr is not None
+    line = popen.stderr.readline().decode()
+    port = int(line.partition("http://127.0.0.1:")[2].split()[0])
+    with Client(("127.0.0.1", port)) as client:
+        assert int(client.ask(request()).body) in children_of(popen.pid)
+    popen.send_signal(signal.SIGTERM)
+    output, _ = popen.communicate(timeout=30)
+    assert (popen.returncode, output) == (0, b"returned\n")
+
+
+def test_workers_need_the_main_thread(tmp_path: Path) -> None:
+    program = """
+import threading, velocem
+def run():
+    try:
+        velocem.run(lambda environ, start_response: [], port=0, workers=2)
+    except SystemExit as error:
+        print("exit", error.code)
+thread = threading.Thread(target=run)
+thread.start()
+thread.join()
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, env=environment(), capture_output=True, text=True, check=True
+    )
+    assert result.stdout == "exit 2\n"
+    assert result.stderr.startswith("velocem: error: workers: ")
+
+
+# Deaths.
+
+
+def test_a_worker_that_is_killed_is_replaced(folder: Path) -> None:
+    with start(folder, "--workers", "2") as process:
+        victim, other = sorted(workers_of(process))
+        os.kill(victim, signal.SIGKILL)
+        wait_until(lambda: len(workers_of(process) - {victim}) == 2)
+        assert other in workers_of(process)
+        wait_until(seen_in(process, "worker 1 serves"))
+        assert f"worker 1 (pid {victim}) died: SIGKILL\n" in "".join(process.errors)
+        for _ in range(20):
+            ask(process)
+
+
+def test_an_application_that_ends_its_process_is_started_again(folder: Path) -> None:
+    (folder / "leaver.py").write_text(
+        "import os\ndef app(environ, start_response):\n    os._exit(0)\n",
+    )
+    with start(folder, "--workers", "1", app="leaver:app") as process:
+        with Client(process.address) as client:
+            client.send(request())
+            assert client.is_closed()
+        wait_until(seen_in(process, "died: exit status 0"))
+        wait_until(seen_in(process, "worker 1 serves"))
+
+
+def test_a_first_start_that_fails_ends_with_3_and_one_traceback(folder: Path) -> None:
+    (folder / "broken.py").write_text("import no_such_dependency\n")
+    result = command("broken:app", "--port", "0", "--workers", "3", cwd=folder)
+    assert result.returncode == 3
+    assert result.stderr.count("Traceback") == 1
+    lines = result.stderr.splitlines()
+    assert lines[-2] == "ModuleNotFoundError: No module named 'no_such_dependency'"
+    assert lines[-1] == "velocem: error: importing 'broken' failed"
+
+
+def test_a_target_that_does_not_parse_is_a_bad_option(folder: Path) -> None:
+    result = command("site_app", "--workers", "3", cwd=folder)
+    assert result.returncode == 2
+    assert result.stderr == "velocem: error: 'site_app' is not of the form module:attribute\n"
+
+
+def test_an_application_whose_import_ends_the_process_is_tried_again_for_a_while(folder: Path) -> None:
+    (folder / "dies.py").write_text("import os\nprint('import', flush=True)\nos._exit(3)\n")
+    result = command("dies:app", "--port", "0", "--workers", "1", cwd=folder)
+    assert result.returncode == 3
+    assert result.stdout == "import\n" * 4
+    assert result.stderr.count("failed to start: it died: exit status 3\n") == 3
+    assert "velocem: error: it died: exit status 3\n" in result.stderr
+    assert "worker 1 is started again in 0.5 seconds" in result.stderr
+
+
+def test_no_worker_outlives_a_supervisor_that_is_killed(folder: Path) -> None:
+    with start(folder, "--workers", "3") as process:
+        workers = workers_of(process)
+        with Client(process.address) as client:
+            client.send(request("GET", "/slow"))
+            wait_until((folder / "entered").exists)
+            process.send(signal.SIGKILL)
+            assert client.read().status == 200  # what had begun is finished
+        wait_until(lambda: not any(map(is_alive, workers)))
+
+
+def test_a_worker_that_still_imports_does_not_outlive_its_supervisor(folder: Path) -> None:
+    (folder / "slow_import.py").write_text("import time\nopen('importing', 'w').close()\ntime.sleep(60)\n")
+    process = start(folder, "--workers", "1", app="slow_import:app")
+    wait_until((folder / "importing").exists)
+    workers = workers_of(process)
+    process.send(signal.SIGKILL)
+    wait_until(lambda: not any(map(is_alive, workers)))
+    process.wait()
+
+
+# Reload and scale.
+
+
+def test_hangup_replaces_every_worker(folder: Path) -> None:
+    with start(folder, "--workers", "2") as process, Client(process.address) as client:
+        before = workers_of(process)
+        client.send(request("GET", "/slow"))
+        wait_until((folder / "entered").exists)
+        (folder / "site_app.py").write_text(APP.replace("os.getpid()}", "os.getpid()} new"))
+        process.send(signal.SIGHUP)
+        wait_until(lambda: not before & workers_of(process))
+        assert int(client.read().body.split()[0]) in before
+        assert len(workers_of(process)) == 2
+        for _ in range(10):
+            assert " new " in ask(process)
+
+
+def test_a_reload_that_fails_keeps_the_old_workers_and_says_so(folder: Path) -> None:
+    with start(folder, "--workers", "2") as process:
+        before = workers_of(process)
+        (folder / "site_app.py").write_text("1 / 0\n")
+        process.send(signal.SIGHUP)
+        wait_until(seen_in(process, f"worker 1 of before goes on (pid {min(before)})"))
+        assert "ZeroDivisionError" in "".join(process.errors)
+        for _ in range(10):
+            assert worker_that_answers(process) in before
+        assert workers_of(process) == before
+        (folder / "site_app.py").write_text(APP)
+        process.send(signal.SIGHUP)
+        wait_until(lambda: len(workers_of(process)) == 2 and not before & workers_of(process))
+
+
+def test_a_worker_more_and_a_worker_less(folder: Path) -> None:
+    with start(folder, "--workers", "1") as process:
+        (first,) = workers_of(process)
+        process.send(signal.SIGTTIN)
+        wait_until(seen_in(process, "worker 2 serves"))
+        assert len(workers_of(process)) == 2
+        answers_of(process, 2)
+        process.send(signal.SIGTTOU)
+        wait_until(lambda: workers_of(process) == {first})
+        for _ in range(10):
+            assert worker_that_answers(process) == first
+        process.send(signal.SIGTTOU)  # the last one stays
+        process.send(signal.SIGTTIN)
+        wait_until(lambda: len(workers_of(process)) == 2)
+
+
+# The end.
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_lets_running_requests_finish(number: signal.Signals, folder: Path) -> None:
+    with start(folder, "--workers", "2") as process, Client(process.address) as client:
+        client.send(request("GET", "/slow"))
+        wait_until((folder / "entered").exists)
+        process.send(number)
+        assert client.read().status == 200
+        assert process.wait() == 0
+        assert process.errors[-1] == "INFO:     Velocem stopped\n"
+
+
+def test_a_second_signal_ends_at_once(folder: Path) -> None:
+    with start(folder, "--workers", "2") as process, Client(process.address) as client:
+        client.send(request("GET", "/sleep"))
+        wait_until((folder / "entered").exists)
+        process.send(signal.SIGTERM)
+        time.sleep(0.3)
+        assert process.popen.poll() is None
+        process.send(signal.SIGTERM)
+        assert process.wait(10) == 0
+        assert "Traceback" not in "".join(process.errors)
+
+
+def test_a_worker_that_does_not_end_in_its_grace_is_killed(folder: Path) -> None:
+    (folder / "stuck.py").write_text(
+        "import atexit, time\n"
+        "atexit.register(time.sleep, 60)\n"
+        "def app(environ, start_response):\n    start_response('200 OK', [])\n    return []\n"
+    )
+    with start(folder, "--workers", "1", "--timeout-graceful-shutdown", "0.1", app="stuck:app") as process:
+        process.send(signal.SIGTERM)
+        assert process.wait(20) == 0
+
+
+def test_exit_functions_of_the_application_run_in_each_worker(folder: Path) -> None:
+    (folder / "tidy.py").write_text(
+        "import atexit, os\n"
+        "atexit.register(lambda: os.write(1, b'bye %d\\n' % os.getpid()))\n"
+        "def app(environ, start_response):\n    start_response('200 OK', [])\n    return []\n"
+    )
+    with start(folder, "--workers", "2", app="tidy:app") as process:
+        workers = workers_of(process)
+        process.send(signal.SIGTERM)
+        assert process.wait() == 0
+        assert sorted(process.output) == sorted(f"bye {pid}\n" for pid in workers)
+
+
+def test_a_process_that_the_application_forks_ends_by_a_signal_as_usual(folder: Path) -> None:
+    (folder / "forker.py").write_text(
+        "import multiprocessing, time\n"
+        "def app(environ, start_response):\n"
+        "    process = multiprocessing.get_context('fork').Process(target=time.sleep, args=(60,))\n"
+        "    process.start()\n"
+        "    time.sleep(0.2)\n"
+        "    process.terminate()\n"
+        "    process.join(10)\n"
+        "    start_response('200 OK', [])\n"
+        "    return [str(process.exitcode).encode()]\n"
+    )
+    with start(folder, "--workers", "1", app="forker:app") as process:
+        assert ask(process) == "-15"

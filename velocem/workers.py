@@ -1,0 +1,72 @@
+"""What a worker process does from its fork to its end."""
+
+import atexit
+import signal
+import threading
+import traceback
+from collections.abc import Callable
+
+from velocem import _core, signals, sockets
+from velocem._core import Worker
+from velocem.children import AT_ONCE, CLOSING, REPLACED, RETIRED, Reporter, flush_streams
+from velocem.exceptions import ApplicationError, ConfigError, StartError
+from velocem.reuseport import Portion
+from velocem.signals import Actions, Handler
+from velocem.sockets import Listener
+
+# Beyond its grace, what a worker gets to clean up.
+CLEAN_UP_SECONDS = 5.0
+
+
+def title(role: str, name: str) -> None:
+    """Name this process after its role; name is the application's."""
+    _core.process_title(f"velocem: {role} ({name})")
+
+
+def work(make: Callable[[list[Listener]], Worker], portion: Portion, reporter: Reporter, grace: float) -> int:
+    """Load the application, serve it, and clean up after it. Returns the exit status."""
+    # The supervisor hears of these from the terminal too, and says what is to be done.
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signals.ignore)
+    atexit._clear()  # pyright: ignore[reportPrivateUsage] # noqa: SLF001
+    try:
+        worker = make(portion.own + portion.shared)
+    except (StartError, ConfigError) as error:
+        reporter.say("failed", str(error), trace_of(error))
+        return 1
+    handler = signals.run(worker, actions(portion, grace), lambda: reporter.say("ready"))
+    if not handler.killed:
+        finish()
+    return 0
+
+
+def trace_of(error: Exception) -> str:
+    """Where the application itself has failed, if it has."""
+    return "".join(traceback.format_exception(error.__cause__)) if isinstance(error, ApplicationError) else ""
+
+
+def actions(portion: Portion, grace: float) -> Actions:
+    own, shared = sockets.retiring(portion.own), sockets.retiring(portion.shared)
+
+    def close(handler: Handler, _: object) -> None:
+        """If the supervisor is gone, nobody else is left to put an end to it."""
+        handler.stop(own + shared)
+        if grace:
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+            signal.setitimer(signal.ITIMER_REAL, grace + 2 * CLEAN_UP_SECONDS)
+
+    return {
+        REPLACED: signals.stopping(()),
+        RETIRED: signals.stopping(own),
+        CLOSING: close,
+        AT_ONCE: Handler.kill,
+        signal.SIGINT: signals.ignore,
+        signal.SIGHUP: signals.ignore,
+    }
+
+
+def finish() -> None:
+    """What the interpreter does at its end, as multiprocessing does it in its children."""
+    threading._shutdown()  # type: ignore[attr-defined] # noqa: SLF001
+    atexit._run_exitfuncs()  # pyright: ignore[reportPrivateUsage] # noqa: SLF001
+    flush_streams()

@@ -11,6 +11,7 @@ enum reading {
     READ_CHUNKED,
     READ_END, /* every byte has come, END is still to be told */
     READ_COMPLETE,
+    READ_TUNNEL, /* not HTTP any more */
     READ_CLOSED,
 };
 
@@ -116,6 +117,10 @@ enum vel_h1_event vel_h1_conn_next(struct vel_h1_conn *c, const char *in, size_t
         return VEL_H1_END;
     case READ_COMPLETE:
         return c->keep_alive ? VEL_H1_WAIT : VEL_H1_CLOSED;
+    case READ_TUNNEL:
+        *data = vel_slice(in, len);
+        *used = len;
+        return len > 0 ? VEL_H1_DATA : VEL_H1_MORE;
     case READ_CLOSED:
         break;
     }
@@ -195,6 +200,17 @@ int vel_h1_conn_end(struct vel_h1_conn *c, struct vel_slice *tail) {
         return VEL_OK;
     c->keep_alive = false;
     return VEL_ELIMIT;
+}
+
+int vel_h1_conn_tunnel(struct vel_h1_conn *c) {
+    bool complete = c->reading == READ_END || c->reading == READ_COMPLETE;
+    if (!complete || c->replying != REPLY_NONE || c->closing || c->minor0)
+        return VEL_ESTATE;
+    c->reading = READ_TUNNEL;
+    c->replying = REPLY_BODY;
+    c->ending = VEL_H1_END_CLOSE;
+    c->keep_alive = false;
+    return VEL_OK;
 }
 
 bool vel_h1_conn_finish(struct vel_h1_conn *c) {

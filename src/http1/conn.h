@@ -23,7 +23,7 @@ struct vel_h1_conn {
     int64_t reply_left; /* of a LENGTH reply body; checked against what the application sends */
     unsigned status;    /* of REFUSED */
     const char *why;    /* of REFUSED: a constant */
-    uint8_t reading;    /* what the input is at: between, head, length body, chunked body, end, complete, closed */
+    uint8_t reading; /* what the input is at: between, head, length body, chunked body, end, complete, tunnel, closed */
     uint8_t replying;   /* what the output is at: none, head sent, complete */
     uint8_t ending;     /* enum vel_h1_ending of the reply */
     bool minor0;        /* the request is HTTP/1.0 */
@@ -69,6 +69,11 @@ int vel_h1_conn_data(struct vel_h1_conn *c, uint64_t *len, enum vel_h1_wrap *wra
 /* The application has ended the body: *tail is what closes it on the wire (the last chunk, or empty). VEL_ELIMIT when
  * the body is shorter than announced: the connection must be cut so that the client can tell. VEL_ESTATE as above. */
 int vel_h1_conn_end(struct vel_h1_conn *c, struct vel_slice *tail);
+
+/* The connection speaks another protocol from here on, behind a 101 that the caller sends (RFC 9110 7.8): input is DATA
+ * as it comes, and so is what vel_h1_conn_data is asked for. Only for a request of HTTP/1.1 that is complete and not
+ * answered, on a connection that is not closing; VEL_ESTATE otherwise. */
+int vel_h1_conn_tunnel(struct vel_h1_conn *c);
 
 /* Request and reply are both complete: makes ready for the next request. Returns false when the connection is to close
  * instead, and also, with nothing changed, while one of the two is not complete: a reply that ended before the request

@@ -8,6 +8,7 @@
 #define CHUNKED_LINE "Transfer-Encoding: chunked\r\n"
 #define CLOSE_LINE "Connection: close\r\n"
 #define KEEP_ALIVE_LINE "Connection: keep-alive\r\n"
+#define SWITCH_LINES "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: "
 #define LAST_CHUNK_LINE "0\r\n"
 #define CRLF "\r\n"
 
@@ -104,6 +105,18 @@ size_t vel_h1_inform_room(const struct vel_reply_head *head) {
 size_t vel_h1_render_inform(const struct vel_reply_head *head, char *at) {
     const char *start = at;
     at = put_status(at, head->status, head->reason);
+    for (size_t i = 0; i < head->nfields; i++)
+        at = put_field(at, &head->fields[i]);
+    return (size_t)(PUT_TEXT(at, CRLF) - start);
+}
+
+size_t vel_h1_switch_room(const struct vel_reply_head *head, struct vel_slice protocol) {
+    return SIZE(SWITCH_LINES) + protocol.len + SIZE(CRLF) + lines_room(head->fields, head->nfields) + SIZE(CRLF);
+}
+
+size_t vel_h1_render_switch(const struct vel_reply_head *head, struct vel_slice protocol, char *at) {
+    const char *start = at;
+    at = PUT_TEXT(put_slice(PUT_TEXT(at, SWITCH_LINES), protocol), CRLF);
     for (size_t i = 0; i < head->nfields; i++)
         at = put_field(at, &head->fields[i]);
     return (size_t)(PUT_TEXT(at, CRLF) - start);

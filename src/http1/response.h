@@ -34,6 +34,10 @@ size_t vel_h1_render_head(const struct vel_h1_rendering *r, char *at);
 size_t vel_h1_inform_room(const struct vel_reply_head *head);
 size_t vel_h1_render_inform(const struct vel_reply_head *head, char *at);
 
+/* 101 with the fields of an upgrade before those of head, whose status is not looked at. */
+size_t vel_h1_switch_room(const struct vel_reply_head *head, struct vel_slice protocol);
+size_t vel_h1_render_switch(const struct vel_reply_head *head, struct vel_slice protocol, char *at);
+
 /* The head of one chunk: size in hexadecimal and CRLF. at needs 18 bytes. len must not be 0. */
 size_t vel_h1_render_chunk_head(char *at, size_t len);
 

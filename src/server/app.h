@@ -47,7 +47,8 @@ struct vel_exchange {
     bool given;             /* the application has seen it: on_request was called */
     bool yielded;           /* its turn is the application's: on_turn is to be called */
     bool kept;              /* head and body are in its own memory */
-    bool received;          /* the request is complete */
+    bool received;          /* the request is complete; of a tunnel, the peer has ended its side */
+    bool tunnel;            /* bytes of another protocol go both ways */
     bool ended;             /* the application has ended the reply, or aborted it */
     bool failed;            /* the reply was aborted: it must not look whole to the client */
 };
@@ -63,7 +64,7 @@ struct vel_app_ops {
     /* A run of the body, good during the call. It counts against VEL_READ_WINDOW until vel_exchange_consume. */
     void (*on_data)(struct vel_exchange *x, struct vel_slice data);
 
-    /* The request is complete. */
+    /* The request is complete; or the peer has ended its side of a tunnel. */
     void (*on_end)(struct vel_exchange *x);
 
     /* What was asked for by vel_exchange_await_credit or vel_exchange_yield. */
@@ -78,13 +79,18 @@ struct vel_app {
     const struct vel_app_ops *ops;
 };
 
-/* What a protocol does for its exchanges. The functions below call these; nobody else does. */
+/* What a protocol does for its exchanges. The functions below call these; nobody else does.
+ *
+ * All of them may be called in the worker's thread at any time while x is the application's: from its functions above,
+ * for x or for another exchange, and outside of them, as from a callback of the loop. What is sent outside of x's own
+ * call leaves when another exchange sends, and at the latest at the end of the worker's turn. */
 struct vel_proto {
     int (*head)(struct vel_exchange *x, const struct vel_reply_head *head);
     int (*inform)(struct vel_exchange *x, const struct vel_reply_head *head);
     int (*data)(struct vel_exchange *x, struct vel_slice data, const struct vel_loan *loan);
     int (*file)(struct vel_exchange *x, int file, int64_t offset, uint64_t len, struct vel_loan loan);
     int (*end)(struct vel_exchange *x, const struct vel_field *trailers, size_t n);
+    int (*tunnel)(struct vel_exchange *x, const struct vel_reply_head *head, struct vel_slice protocol);
     void (*abort)(struct vel_exchange *x);
     int (*flush)(struct vel_exchange *x);
     int (*wait)(struct vel_exchange *x, int ms);
@@ -130,6 +136,17 @@ static inline int vel_exchange_end(struct vel_exchange *x) {
  * then still the application's. */
 int vel_exchange_end_with(struct vel_exchange *x, const struct vel_field *trailers, size_t n);
 
+/* In place of a final head: the exchange becomes a tunnel for this protocol, as the client asked by Upgrade (RFC 9110
+ * 7.8). on_data then gives what the peer sends, with what is here already; it counts as ever, but under no clock and no
+ * limit of requests. vel_exchange_data sends bytes as they are, on_end tells that the peer has ended its side, and
+ * vel_exchange_end ends ours once all is sent. The status of head is not looked at, its fields go out with the answer.
+ * Not for an app that wants whole bodies. VEL_OK; VEL_ESTATE: there was a head already, the request is not complete, or
+ * no tunnel can begin here any more (the worker drains); VEL_ENOMEM. */
+static inline int vel_exchange_tunnel(struct vel_exchange *x, const struct vel_reply_head *head,
+                                      struct vel_slice protocol) {
+    return x->proto->tunnel(x, head, protocol);
+}
+
 /* The reply cannot be completed; x is the server's again. Without a head so far the client gets a 500, else the
  * connection is cut. */
 static inline void vel_exchange_abort(struct vel_exchange *x) {
@@ -160,8 +177,7 @@ static inline void vel_exchange_yield(struct vel_exchange *x) {
 }
 
 /* The application is done with n more bytes that on_data gave it, or has at least a place for the next: below
- * VEL_READ_WINDOW the peer is read again. At any time while x is the application's, in the worker's thread, also
- * outside of the functions above. More than was given counts as all of it. */
+ * VEL_READ_WINDOW the peer is read again. More than was given counts as all of it. */
 static inline void vel_exchange_consume(struct vel_exchange *x, size_t n) {
     x->proto->consume(x, n);
 }

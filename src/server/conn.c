@@ -32,9 +32,10 @@ static void destroy(struct vel_conn *c) {
     vel_timer_stop(&c->timer);
     vel_list_remove(&c->node);
     c->fate = VEL_FATE_CUT;
-    w->out_len = 0;
+    vel_output_discard(c);
     w->stats.open--;
     vel_proto_h1_drop(c);
+    vel_output_discard(c); /* the application may have said a last word */
     if (c->owed != NULL)
         vel_conn_unfinished(c);
     if (c->reset)
@@ -66,7 +67,7 @@ static enum vel_timeout clock_of(const struct vel_conn *c) {
     if (c->owed != NULL)
         return VEL_TIMEOUT_WRITE;
     if (c->exchange != NULL)
-        return holds_off(c->exchange) ? VEL_TIMEOUT_NONE : VEL_TIMEOUT_BODY;
+        return c->exchange->tunnel || holds_off(c->exchange) ? VEL_TIMEOUT_NONE : VEL_TIMEOUT_BODY;
     return c->served && !vel_h1_conn_in_request(&c->h1) ? VEL_TIMEOUT_KEEP_ALIVE : VEL_TIMEOUT_HEADER;
 }
 
@@ -94,9 +95,9 @@ static void set_clock(struct vel_conn *c) {
 /* The only place where a dispatch ends: sends, then closes, or sets what is waited for and for how long. */
 static void settle(struct vel_conn *c) {
     struct vel_worker *w = c->worker;
-    if (c->fate != VEL_FATE_CUT && (w->out_len > 0 || c->owed != NULL))
+    if (c->fate != VEL_FATE_CUT && (vel_output_is_staged(c) || c->owed != NULL))
         vel_output_flush(c);
-    w->out_len = 0;
+    vel_output_discard(c);
     if (c->awaits_credit && c->owed == NULL && c->fate == VEL_FATE_OPEN)
         grant_credit(c);
     if (c->fate == VEL_FATE_FLUSH && c->exchange != NULL)
@@ -107,11 +108,11 @@ static void settle(struct vel_conn *c) {
         else
             linger(c);
     }
-    if (c->fate == VEL_FATE_CUT || vel_loop_watch(&w->loop, &c->watch, wanted_io(c)) != VEL_OK) {
+    if (c->fate == VEL_FATE_CUT || vel_loop_watch(&w->loop, &c->watch, wanted_io(c)) != VEL_OK)
         destroy(c);
-        return;
-    }
-    set_clock(c);
+    else
+        set_clock(c);
+    w->serving = NULL;
 }
 
 /* Serves what waits in the connection's own buffer. */
@@ -233,12 +234,29 @@ static void written(struct vel_conn *c) {
         go_on(c);
 }
 
+void vel_conn_attend(struct vel_conn *c) {
+    struct vel_worker *w = c->worker;
+    if (w->serving != c && c->exchange != NULL && vel_list_empty(&c->exchange->turn))
+        vel_list_append(&w->turns, &c->exchange->turn);
+}
+
+/* They came behind the request, before the tunnel did. */
+static bool has_kept_tunnel_bytes(const struct vel_conn *c) {
+    const struct vel_exchange *x = c->exchange;
+    return x != NULL && x->tunnel && c->fate == VEL_FATE_OPEN && c->in.len > 0 && !holds_off(x);
+}
+
 void vel_conn_turn(struct vel_conn *c) {
     struct vel_exchange *x = c->exchange;
+    c->worker->serving = c;
     if (x->yielded) {
         x->yielded = false;
         give_turn(c);
+    } else if (x->ended) {
+        go_on(c);
     }
+    if (has_kept_tunnel_bytes(c))
+        serve_kept(c);
     settle(c);
 }
 
@@ -250,6 +268,7 @@ static bool can_be_read(const struct vel_conn *c, unsigned io) {
 
 static void on_io(struct vel_watch *watch, unsigned io) {
     struct vel_conn *c = VEL_CONTAINER(watch, struct vel_conn, watch);
+    c->worker->serving = c;
     if ((io & VEL_ERROR) && !can_be_read(c, io))
         vel_conn_doom(c, VEL_FATE_CUT);
     if ((io & VEL_WRITE) && c->fate != VEL_FATE_CUT && vel_output_flush(c) == VEL_OK)
@@ -283,6 +302,7 @@ void vel_conn_open(struct vel_worker *w, int fd, const union vel_addr *peer, con
         close(fd);
         return;
     }
+    w->serving = c;
     /* Its first request is mostly here already; a connection for one request is then never registered with the kernel:
      * two system calls less. */
     receive(c);
@@ -296,6 +316,7 @@ void vel_conn_close(struct vel_conn *c) {
 void vel_conn_drain(struct vel_conn *c) {
     if (c->exchange != NULL || c->fate != VEL_FATE_OPEN || c->in.len > 0)
         return;
+    c->worker->serving = c;
     close_idle(c);
     settle(c);
 }
@@ -309,6 +330,7 @@ static bool takes_some(const struct vel_conn *c) {
 void vel_conn_timeout(struct vel_timer *t) {
     struct vel_conn *c = VEL_CONTAINER(t, struct vel_conn, timer);
     bool begun = c->exchange != NULL || vel_h1_conn_in_request(&c->h1);
+    c->worker->serving = c;
     /* The timer has been stopped before this call, so what it was is read off the connection. */
     switch (clock_of(c)) {
     case VEL_TIMEOUT_HEADER:

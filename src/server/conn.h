@@ -55,6 +55,10 @@ void vel_conn_drain(struct vel_conn *c);
 /* The present exchange is next among the worker's turns: it gets the one it asked for, or is only read on. */
 void vel_conn_turn(struct vel_conn *c);
 
+/* Something was done to the present exchange: it is settled when its dispatch ends or, outside of one, in the next
+ * turn. */
+void vel_conn_attend(struct vel_conn *c);
+
 /* The clock of the connection has run out. */
 void vel_conn_timeout(struct vel_timer *t);
 

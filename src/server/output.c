@@ -31,7 +31,7 @@ static int send_owed(struct vel_conn *c) {
     return err == VEL_OK || err == VEL_EAGAIN ? err : lost(c, err);
 }
 
-int vel_output_flush(struct vel_conn *c) {
+static int flush(struct vel_conn *c) {
     struct vel_worker *w = c->worker;
     if (c->fate == VEL_FATE_CUT)
         return lost(c, VEL_ERESET); /* something is missing before these bytes */
@@ -56,13 +56,48 @@ int vel_output_flush(struct vel_conn *c) {
     return err == VEL_OK ? VEL_EAGAIN : err;
 }
 
+/* The stage is one for all. What another left there, outside of its own dispatch, goes out first; sending may run what
+ * stages more, so it is looked at again. */
+static __attribute__((cold, noinline)) void claim_from_other(struct vel_conn *c) {
+    struct vel_worker *w = c->worker;
+    while (w->out_len > 0 && w->staged != c)
+        flush(w->staged);
+    w->staged = c;
+}
+
+static inline void claim(struct vel_conn *c) {
+    struct vel_worker *w = c->worker;
+    if (w->staged == c)
+        return;
+    if (w->out_len > 0)
+        claim_from_other(c);
+    w->staged = c;
+}
+
+int vel_output_flush(struct vel_conn *c) {
+    claim(c);
+    return flush(c);
+}
+
+bool vel_output_is_staged(const struct vel_conn *c) {
+    return c->worker->staged == c && c->worker->out_len > 0;
+}
+
+void vel_output_discard(struct vel_conn *c) {
+    if (c->worker->staged == c)
+        c->worker->out_len = 0;
+}
+
+static __attribute__((cold, noinline)) bool make_room(struct vel_conn *c, size_t n) {
+    flush(c);
+    return n <= VEL_STAGE_MAX && c->worker->out_len == 0;
+}
+
 char *vel_output_stage(struct vel_conn *c, size_t n) {
     struct vel_worker *w = c->worker;
-    if (w->out_len + n > VEL_STAGE_MAX) {
-        vel_output_flush(c);
-        if (n > VEL_STAGE_MAX || w->out_len != 0)
-            return NULL;
-    }
+    claim(c);
+    if (w->out_len + n > VEL_STAGE_MAX && !make_room(c, n))
+        return NULL;
     return w->out + w->out_len;
 }
 
@@ -98,6 +133,7 @@ int vel_output_lend(struct vel_conn *c, struct vel_slice bytes, struct vel_loan 
         spend(loan);
         return VEL_OK;
     }
+    claim(c);
     if (c->owed != NULL)
         return lend_later(c, 0, bytes, loan);
     struct iovec iov[2] = {{w->out, w->out_len}, {(char *)bytes.at, bytes.len}};
@@ -121,6 +157,7 @@ int vel_output_file(struct vel_conn *c, int file, int64_t offset, uint64_t len, 
         spend(loan);
         return VEL_OK;
     }
+    claim(c);
     if (c->owed == NULL && w->out_len > 0) {
         /* MSG_MORE: the head waits for the file's first bytes instead of leaving in a packet of its own. */
         ssize_t n = c->stream.ops->write(&c->stream, w->out, w->out_len, true);

@@ -9,6 +9,12 @@
 
 #include <stddef.h>
 
+/* Mostly the exchange is in its own dispatch, which settles its connection. */
+static inline void attend(struct vel_conn *c) {
+    if (c->worker->serving != c)
+        vel_conn_attend(c);
+}
+
 /* --- request bodies -------------------------------------------------------------------------------------------- */
 
 /* Outside of a dispatch nobody settles the connection: a place among the turns has it done. The sender was held up: how
@@ -33,9 +39,11 @@ static void consume(struct vel_exchange *x, size_t n) {
 /* The application is done with it: turns it has asked for are not given. */
 static void set_ended(struct vel_exchange *x) {
     x->ended = true;
+    x->yielded = false;
     x->conn->awaits_credit = false;
     consume(x, x->unconsumed);
     vel_list_remove(&x->turn);
+    attend(x->conn);
 }
 
 /* A head beyond the stage: rare enough for an allocation of its own. */
@@ -56,6 +64,7 @@ static int reply_head(struct vel_exchange *x, const struct vel_reply_head *head)
     struct vel_h1_rendering r;
     if (x->status != 0)
         return VEL_ESTATE;
+    attend(c);
     vel_h1_conn_reply(&c->h1, head, w->state != VEL_WORKER_SERVING, &r);
     r.date_line = vel_worker_date(w);
     r.server_line = w->server;
@@ -76,6 +85,7 @@ static int reply_inform(struct vel_exchange *x, const struct vel_reply_head *hea
         return VEL_ESTATE;
     if (c->h1.minor0)
         return VEL_OK;
+    attend(c);
     char *at = vel_output_stage(c, vel_h1_inform_room(head));
     if (at == NULL)
         return VEL_ENOMEM;
@@ -121,6 +131,7 @@ static int reply_data(struct vel_exchange *x, struct vel_slice data, const struc
         len = 0;
     data.len = (size_t)len;
     x->sent += len;
+    attend(c);
     int err = wrap == VEL_H1_CHUNK && len > 0 ? put_chunk(c, data, loan) : put(c, data, loan);
     if (err != VEL_OK)
         vel_conn_doom(c, VEL_FATE_CUT);
@@ -147,6 +158,7 @@ static int reply_file(struct vel_exchange *x, int file, int64_t offset, uint64_t
         return verdict;
     }
     x->sent += len;
+    attend(c);
     int err = put_file(c, wrap, file, offset, len, loan);
     if (err != VEL_OK)
         vel_conn_doom(c, VEL_FATE_CUT);
@@ -183,7 +195,34 @@ static int reply_end(struct vel_exchange *x, const struct vel_field *trailers, s
         err = n > 0 ? put_trailers(c, trailers, n) : vel_output_copy(c, tail);
     if (err != VEL_OK)
         cut(x);
+    else if (x->tunnel)
+        vel_conn_doom(c, VEL_FATE_FLUSH);
     return err;
+}
+
+/* What has come behind the request is the tunnel's, and nobody reads on by himself. */
+static int begin_tunnel(struct vel_exchange *x) {
+    x->tunnel = true;
+    x->status = 101;
+    if (x->received)
+        read_on(x);
+    x->received = false;
+    return VEL_OK;
+}
+
+static int reply_tunnel(struct vel_exchange *x, const struct vel_reply_head *head, struct vel_slice protocol) {
+    struct vel_conn *c = x->conn;
+    int err = x->status != 0 ? VEL_ESTATE : vel_h1_conn_tunnel(&c->h1);
+    if (err != VEL_OK)
+        return err;
+    attend(c);
+    char *at = vel_output_stage(c, vel_h1_switch_room(head, protocol));
+    if (at == NULL) {
+        vel_conn_doom(c, VEL_FATE_CUT);
+        return VEL_ENOMEM;
+    }
+    vel_output_staged(c, vel_h1_render_switch(head, protocol, at));
+    return begin_tunnel(x);
 }
 
 static void reply_abort(struct vel_exchange *x) {
@@ -214,7 +253,7 @@ static void reply_yield(struct vel_exchange *x) {
 }
 
 static void reply_await_credit(struct vel_exchange *x) {
-    if (x->conn->owed == NULL && x->conn->worker->out_len == 0)
+    if (x->conn->owed == NULL && !vel_output_is_staged(x->conn))
         reply_yield(x);
     else
         x->conn->awaits_credit = true;
@@ -226,6 +265,7 @@ const struct vel_proto vel_proto_h1 = {
     .data = reply_data,
     .file = reply_file,
     .end = reply_end,
+    .tunnel = reply_tunnel,
     .abort = reply_abort,
     .flush = reply_flush,
     .wait = reply_wait,

@@ -120,7 +120,7 @@ static bool take_data(struct vel_conn *c, struct vel_slice data) {
     struct vel_exchange *x = c->exchange;
     c->progress = true;
     c->body_bytes += data.len;
-    if (too_slow(c)) {
+    if (!x->tunnel && too_slow(c)) {
         vel_proto_h1_refuse(c, 408);
         return false;
     }
@@ -217,6 +217,11 @@ size_t vel_proto_h1_input(struct vel_conn *c, const char *in, size_t len) {
 
 void vel_proto_h1_eof(struct vel_conn *c) {
     struct vel_exchange *x = c->exchange;
+    if (x != NULL && x->tunnel && c->fate == VEL_FATE_OPEN) {
+        x->received = true;
+        x->app->ops->on_end(x);
+        return;
+    }
     bool whole = vel_h1_conn_eof(&c->h1), answered = x != NULL && x->ended;
     if (x != NULL && x->received)
         return; /* the answer is still wanted: half-close */

@@ -47,8 +47,10 @@ struct vel_worker {
     void (*on_wake)(void *arg); /* called in the loop after a wake-up; may be NULL */
     void *on_wake_arg;
     char *in;  /* VEL_READ_MAX bytes, owned */
-    char *out; /* VEL_STAGE_MAX bytes, owned: output of the connection being served */
+    char *out; /* VEL_STAGE_MAX bytes, owned: output of the connection `staged` */
     size_t out_len;
+    struct vel_conn *staged;    /* not owned; means nothing while out_len is 0 */
+    struct vel_conn *serving;   /* not owned; the connection whose dispatch runs, and which is settled after it */
     struct vel_head *head;      /* owned: of the request being parsed */
     struct vel_exchange *spare; /* owned, one exchange ready for use, or NULL */
     int64_t date_at;            /* the second that date_line tells */

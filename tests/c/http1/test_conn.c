@@ -499,6 +499,53 @@ static void nothing_of_an_exchange_is_left_for_the_next(void) {
 }
 
 /* Thousands of connections lie idle. */
+/* RFC 9110 7.8. */
+static void a_tunnel_takes_every_byte_as_data(void) {
+    static const char in[] = "GET / HTTP/1.1\r\nHost: a\r\n\r\nGET \r\n\r\n";
+    struct vel_slice data;
+    size_t used, at;
+    uint64_t len = 5;
+    enum vel_h1_wrap wrap;
+    start();
+    CHECK_INT(vel_h1_conn_tunnel(&conn), VEL_ESTATE); /* no request */
+    CHECK_INT(vel_h1_conn_next(&conn, in, sizeof(in) - 1, &at, &head, &data), VEL_H1_REQUEST);
+    CHECK_INT(vel_h1_conn_tunnel(&conn), VEL_OK);
+    CHECK_INT(vel_h1_conn_tunnel(&conn), VEL_ESTATE); /* a second time */
+    CHECK_INT(vel_h1_conn_next(&conn, in + at, sizeof(in) - 1 - at, &used, &head, &data), VEL_H1_DATA);
+    CHECK_SLICE(data, "GET \r\n\r\n");
+    CHECK_INT(used, data.len);
+    CHECK_INT(vel_h1_conn_next(&conn, in, 0, &used, &head, &data), VEL_H1_MORE);
+    CHECK_INT(vel_h1_conn_data(&conn, &len, &wrap), VEL_OK);
+    CHECK(len == 5 && wrap == VEL_H1_PLAIN);
+    CHECK(!vel_h1_conn_in_request(&conn));
+    CHECK_INT(end_reply(), VEL_OK);
+    CHECK(!vel_h1_conn_finish(&conn));
+}
+
+static void a_tunnel_needs_a_whole_request_of_1_1_and_a_connection_that_stays(void) {
+    static const char *const rows[] = {
+        "GET / HTTP/1.0\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n",
+    };
+    struct vel_slice data;
+    size_t used;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        start();
+        CHECK_INT(vel_h1_conn_next(&conn, rows[i], strlen(rows[i]), &used, &head, &data), VEL_H1_REQUEST);
+        CHECK_INT(vel_h1_conn_tunnel(&conn), VEL_ESTATE);
+    }
+    static const char good[] = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    start();
+    CHECK_INT(vel_h1_conn_next(&conn, good, sizeof(good) - 1, &used, &head, &data), VEL_H1_REQUEST);
+    vel_h1_conn_close(&conn);
+    CHECK_INT(vel_h1_conn_tunnel(&conn), VEL_ESTATE);
+    start();
+    CHECK_INT(vel_h1_conn_next(&conn, good, sizeof(good) - 1, &used, &head, &data), VEL_H1_REQUEST);
+    begin_reply(200, 0, false);
+    CHECK_INT(vel_h1_conn_tunnel(&conn), VEL_ESTATE);
+}
+
 static void a_connection_is_small(void) {
     CHECK(sizeof(struct vel_h1_conn) <= 176);
 }
@@ -525,6 +572,8 @@ int main(void) {
     RUN(a_request_before_the_end_of_input_is_answered);
     RUN(closing_serves_the_present_request_and_no_other);
     RUN(nothing_of_an_exchange_is_left_for_the_next);
+    RUN(a_tunnel_takes_every_byte_as_data);
+    RUN(a_tunnel_needs_a_whole_request_of_1_1_and_a_connection_that_stays);
     RUN(a_connection_is_small);
     return 0;
 }

@@ -156,6 +156,20 @@ static void trailers_stand_between_the_last_chunk_and_the_empty_line(void) {
     }
 }
 
+/* RFC 9110 7.8. The room is exact. */
+static void a_switch_has_its_upgrade_and_the_fields(void) {
+    static const char fill[128];
+    static const char want[] = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+                               "Content-Type: text/plain\r\n\r\n";
+    struct vel_reply_head head = {.status = 200, .fields = plain, .nfields = 1, .length = 9};
+    size_t room = vel_h1_switch_room(&head, VEL_SLICE("websocket"));
+    CHECK_INT(room, sizeof(want) - 1);
+    char *at = guard_copy(fill, room);
+    CHECK_INT(vel_h1_render_switch(&head, VEL_SLICE("websocket"), at), room);
+    CHECK_SLICE(vel_slice(at, room), want);
+    guard_free(at, room);
+}
+
 int main(void) {
     RUN(fields_then_date_and_server_then_framing);
     RUN(the_application_s_date_and_server_win);
@@ -166,5 +180,6 @@ int main(void) {
     RUN(an_informational_head_has_its_fields_only);
     RUN(a_chunk_head_is_hexadecimal);
     RUN(trailers_stand_between_the_last_chunk_and_the_empty_line);
+    RUN(a_switch_has_its_upgrade_and_the_fields);
     return 0;
 }

@@ -249,9 +249,9 @@ static void free_core(struct worker *self) {
 }
 
 static void hook_loop(struct worker *self) {
-    self->core.loop.on_block = on_block;
-    self->core.loop.on_unblock = on_unblock;
-    self->core.loop.hook_arg = self;
+    self->core.loop->on_block = on_block;
+    self->core.loop->on_unblock = on_unblock;
+    self->core.loop->hook_arg = self;
     self->core.on_wake = on_wake;
     self->core.on_wake_arg = self;
 }

@@ -28,7 +28,7 @@ void vel_conn_unfinished(struct vel_conn *c) {
 /* Nothing may call the connection any more: detached first, then its exchange hears of it, then it is freed. */
 static void destroy(struct vel_conn *c) {
     struct vel_worker *w = c->worker;
-    vel_loop_unwatch(&w->loop, &c->watch);
+    vel_loop_unwatch(w->loop, &c->watch);
     vel_timer_stop(&c->timer);
     vel_list_remove(&c->node);
     c->fate = VEL_FATE_CUT;
@@ -45,6 +45,8 @@ static void destroy(struct vel_conn *c) {
     vel_buf_free(&c->in);
     vel_free(c->partial);
     vel_free(c);
+    if (w->state != VEL_WORKER_SERVING)
+        vel_worker_set_due(w); /* it may have been the last */
 }
 
 /* Closing with unread input makes the kernel send a reset, and the peer may lose the answer to it: so the peer is told
@@ -88,7 +90,7 @@ static void set_clock(struct vel_conn *c) {
     enum vel_timeout kind = clock_of(c);
     if (kind == VEL_TIMEOUT_WRITE && (c->progress || c->timer.in != &timeouts->kinds[kind]))
         c->untaken = vel_sock_untaken(c->stream.fd);
-    vel_timeouts_set(timeouts, &c->timer, kind, c->progress, c->worker->loop.now);
+    vel_timeouts_set(timeouts, &c->timer, kind, c->progress, c->worker->loop->now);
     c->progress = false;
 }
 
@@ -108,7 +110,7 @@ static void settle(struct vel_conn *c) {
         else
             linger(c);
     }
-    if (c->fate == VEL_FATE_CUT || vel_loop_watch(&w->loop, &c->watch, wanted_io(c)) != VEL_OK)
+    if (c->fate == VEL_FATE_CUT || vel_loop_watch(w->loop, &c->watch, wanted_io(c)) != VEL_OK)
         destroy(c);
     else
         set_clock(c);
@@ -237,7 +239,7 @@ static void written(struct vel_conn *c) {
 void vel_conn_attend(struct vel_conn *c) {
     struct vel_worker *w = c->worker;
     if (w->serving != c && c->exchange != NULL && vel_list_empty(&c->exchange->turn))
-        vel_list_append(&w->turns, &c->exchange->turn);
+        vel_worker_add_turn(w, c->exchange);
 }
 
 /* They came behind the request, before the tunnel did. */

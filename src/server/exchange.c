@@ -78,6 +78,7 @@ static void log_access(struct vel_exchange *x) {
         .wall = vel_clock_wall(),
     };
     vel_access_add(&w->access, &entry);
+    vel_worker_set_due(w);
 }
 
 void vel_exchange_close(struct vel_exchange *x) {

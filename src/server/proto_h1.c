@@ -21,10 +21,10 @@ static inline void attend(struct vel_conn *c) {
  * slow it is counts from here. */
 static void read_on(struct vel_exchange *x) {
     struct vel_conn *c = x->conn;
-    c->body_from = c->worker->loop.waited;
+    c->body_from = c->worker->loop->waited;
     c->body_bytes = 0;
     if (vel_list_empty(&x->turn))
-        vel_list_append(&c->worker->turns, &x->turn);
+        vel_worker_add_turn(c->worker, x);
 }
 
 static void consume(struct vel_exchange *x, size_t n) {
@@ -249,7 +249,7 @@ static int reply_wait(struct vel_exchange *x, int ms) {
 static void reply_yield(struct vel_exchange *x) {
     x->yielded = true;
     vel_list_remove(&x->turn);
-    vel_list_append(&x->conn->worker->turns, &x->turn);
+    vel_worker_add_turn(x->conn->worker, x);
 }
 
 static void reply_await_credit(struct vel_exchange *x) {

@@ -99,7 +99,7 @@ static bool begin(struct vel_conn *c, struct vel_head *head) {
     }
     c->exchange = x;
     c->worker->stats.requests++;
-    c->body_from = c->worker->loop.waited;
+    c->body_from = c->worker->loop->waited;
     c->body_bytes = 0;
     if (!x->app->ops->whole_body) {
         x->given = true;
@@ -112,7 +112,7 @@ static bool begin(struct vel_conn *c, struct vel_head *head) {
  * worker waited: while it was busy, bytes lay in the kernel through no fault of the sender's. */
 static bool too_slow(const struct vel_conn *c) {
     const struct vel_worker *w = c->worker;
-    uint64_t ms = w->loop.waited - c->body_from;
+    uint64_t ms = w->loop->waited - c->body_from;
     return ms > VEL_RATE_GRACE_MS && c->body_bytes * 1000 / ms < w->config.body_rate;
 }
 

@@ -40,14 +40,14 @@ static void render_date(struct vel_worker *w, int64_t wall) {
 
 static void refresh_date(struct vel_worker *w) {
     int64_t wall = vel_clock_wall();
-    w->date_turn = w->loop.now;
+    w->date_turn = w->loop->now;
     if (wall != w->date_at)
         render_date(w, wall);
 }
 
 /* Looked at when it is needed and not before the wait, which may have been long. */
 struct vel_slice vel_worker_date(struct vel_worker *w) {
-    if (w->config.date && w->date_turn != w->loop.now)
+    if (w->config.date && w->date_turn != w->loop->now)
         refresh_date(w);
     return w->date;
 }
@@ -104,7 +104,7 @@ static int listen_on(struct vel_worker *w, const struct vel_socket *sockets, siz
         port->endpoint = (struct vel_endpoint){.name = sockets[i].name, .port = sockets[i].port};
         port->listener.on_accept = on_accept;
         port->listener.on_exhausted = on_exhausted;
-        int err = vel_listener_init(&port->listener, &w->loop, sockets[i].fd);
+        int err = vel_listener_init(&port->listener, w->loop, sockets[i].fd);
         if (err != VEL_OK)
             return err;
         w->nports++;
@@ -115,13 +115,15 @@ static int listen_on(struct vel_worker *w, const struct vel_socket *sockets, siz
 /* --- stopping ---------------------------------------------------------------------------------------------------- */
 
 static void on_drain_over(struct vel_timer *t) {
-    VEL_CONTAINER(t, struct vel_worker, drain_timer)->state = VEL_WORKER_KILLED;
+    struct vel_worker *w = VEL_CONTAINER(t, struct vel_worker, drain_timer);
+    w->state = VEL_WORKER_KILLED;
+    vel_worker_set_due(w);
 }
 
 static void drain(struct vel_worker *w) {
     struct vel_list *node, *next;
     w->state = VEL_WORKER_DRAINING;
-    vel_timer_start(&w->drain_timer, &w->drain_timers, w->loop.now);
+    vel_timer_start(&w->drain_timer, &w->drain_timers, w->loop->now);
     for (node = w->conns.next; node != &w->conns; node = next) {
         next = node->next;
         vel_conn_drain(VEL_CONTAINER(node, struct vel_conn, node));
@@ -143,6 +145,7 @@ static void on_wake(void *arg) {
     struct vel_worker *w = arg;
     if (w->on_wake != NULL)
         w->on_wake(w->on_wake_arg);
+    vel_worker_set_due(w);
 }
 
 /* A kill is not taken back by a drain that comes later. */
@@ -167,6 +170,20 @@ void vel_worker_retire(struct vel_worker *w, int fd) {
             w->ports[i].retires = true;
 }
 
+/* --- turns ------------------------------------------------------------------------------------------------------- */
+
+void vel_worker_set_due(struct vel_worker *w) {
+    if (w->on_due == NULL || w->due)
+        return;
+    w->due = true;
+    w->on_due(w->on_due_arg);
+}
+
+void vel_worker_add_turn(struct vel_worker *w, struct vel_exchange *x) {
+    vel_list_append(&w->turns, &x->turn);
+    vel_worker_set_due(w);
+}
+
 /* --- running ----------------------------------------------------------------------------------------------------- */
 
 /* Exchanges that ask again in their turn wait for the next round. */
@@ -184,11 +201,14 @@ static void give_turns(struct vel_worker *w) {
     vel_list_remove(&round);
 }
 
-static int bounded_wait(const struct vel_worker *w, int wait_ms) {
-    if (!vel_list_empty(&w->turns))
-        return 0;
-    bool retry = w->access.lines.len > 0 && (wait_ms < 0 || wait_ms > LOG_RETRY_MS);
-    return retry ? LOG_RETRY_MS : wait_ms;
+static void on_log_retry(struct vel_timer *t) {
+    vel_worker_set_due(VEL_CONTAINER(t, struct vel_worker, log_timer));
+}
+
+static void write_log(struct vel_worker *w) {
+    vel_access_flush(&w->access);
+    if (w->access.lines.len > 0)
+        vel_timer_start(&w->log_timer, &w->log_timers, w->loop->now);
 }
 
 static bool is_over(const struct vel_worker *w) {
@@ -197,15 +217,27 @@ static bool is_over(const struct vel_worker *w) {
     return w->state == VEL_WORKER_KILLED || (vel_list_empty(&w->conns) && !is_retiring(w));
 }
 
-int vel_worker_turn(struct vel_worker *w, int wait_ms) {
-    int n = vel_loop_turn(&w->loop, bounded_wait(w, wait_ms));
-    if (n < 0)
-        return VEL_ESYS;
+static void after_turn(struct vel_worker *w) {
     give_turns(w);
     if (w->access.lines.len > 0)
-        vel_access_flush(&w->access);
+        write_log(w);
     obey(w);
+}
+
+int vel_worker_turn(struct vel_worker *w, int wait_ms) {
+    int n = vel_loop_turn(w->loop, vel_list_empty(&w->turns) ? wait_ms : 0);
+    if (n < 0)
+        return VEL_ESYS;
+    after_turn(w);
     return n;
+}
+
+bool vel_worker_after(struct vel_worker *w) {
+    w->due = false;
+    after_turn(w);
+    if (!vel_list_empty(&w->turns))
+        vel_worker_set_due(w);
+    return !is_over(w);
 }
 
 int vel_worker_run(struct vel_worker *w) {
@@ -238,15 +270,25 @@ static void release(struct vel_worker *w) {
 static void add_timers(struct vel_worker *w) {
     vel_timeouts_init(&w->timeouts, &w->config, vel_conn_timeout);
     for (int kind = 0; kind < VEL_TIMEOUT_COUNT; kind++)
-        vel_loop_add_timers(&w->loop, &w->timeouts.kinds[kind]);
+        vel_loop_add_timers(w->loop, &w->timeouts.kinds[kind]);
     vel_timers_init(&w->drain_timers, w->config.drain_ms, on_drain_over);
     vel_timer_init(&w->drain_timer);
-    vel_loop_add_timers(&w->loop, &w->drain_timers);
+    vel_loop_add_timers(w->loop, &w->drain_timers);
+    vel_timers_init(&w->log_timers, LOG_RETRY_MS, on_log_retry);
+    vel_timer_init(&w->log_timer);
+    vel_loop_add_timers(w->loop, &w->log_timers);
 }
 
-int vel_worker_init(struct vel_worker *w, struct vel_app *app, const struct vel_config *config,
-                    const struct vel_socket *sockets, size_t n) {
-    memset(w, 0, sizeof(*w));
+static void remove_timers(struct vel_worker *w) {
+    vel_loop_remove_timers(w->loop, &w->log_timers);
+    vel_loop_remove_timers(w->loop, &w->drain_timers);
+    for (int kind = VEL_TIMEOUT_COUNT - 1; kind >= 0; kind--)
+        vel_loop_remove_timers(w->loop, &w->timeouts.kinds[kind]);
+}
+
+static int init_on(struct vel_worker *w, struct vel_loop *loop, struct vel_app *app, const struct vel_config *config,
+                   const struct vel_socket *sockets, size_t n) {
+    w->loop = loop;
     w->config = *config;
     w->app = app;
     w->scan = vel_scan_best();
@@ -256,12 +298,9 @@ int vel_worker_init(struct vel_worker *w, struct vel_app *app, const struct vel_
     int err = allocate(w, n);
     if (err != VEL_OK)
         goto fail_allocate;
-    err = vel_loop_init(&w->loop);
+    err = vel_wake_init(&w->wake, w->loop, on_wake, w);
     if (err != VEL_OK)
         goto fail_allocate;
-    err = vel_wake_init(&w->wake, &w->loop, on_wake, w);
-    if (err != VEL_OK)
-        goto fail_wake;
     add_timers(w);
     render_server(w);
     err = listen_on(w, sockets, n);
@@ -269,12 +308,29 @@ int vel_worker_init(struct vel_worker *w, struct vel_app *app, const struct vel_
         return VEL_OK;
 
     stop_listening(w);
-    vel_wake_free(&w->wake, &w->loop);
-fail_wake:
-    vel_loop_free(&w->loop);
+    remove_timers(w);
+    vel_wake_free(&w->wake, w->loop);
 fail_allocate:
     release(w);
     return err;
+}
+
+int vel_worker_init(struct vel_worker *w, struct vel_app *app, const struct vel_config *config,
+                    const struct vel_socket *sockets, size_t n) {
+    memset(w, 0, sizeof(*w));
+    int err = vel_loop_init(&w->own);
+    if (err != VEL_OK)
+        return err;
+    err = init_on(w, &w->own, app, config, sockets, n);
+    if (err != VEL_OK)
+        vel_loop_free(&w->own);
+    return err;
+}
+
+int vel_worker_init_on(struct vel_worker *w, struct vel_loop *loop, struct vel_app *app,
+                       const struct vel_config *config, const struct vel_socket *sockets, size_t n) {
+    memset(w, 0, sizeof(*w));
+    return init_on(w, loop, app, config, sockets, n);
 }
 
 void vel_worker_close_all(struct vel_worker *w) {
@@ -287,7 +343,9 @@ void vel_worker_close_all(struct vel_worker *w) {
 void vel_worker_free(struct vel_worker *w) {
     vel_worker_close_all(w);
     vel_access_free(&w->access);
-    vel_wake_free(&w->wake, &w->loop);
-    vel_loop_free(&w->loop);
+    remove_timers(w);
+    vel_wake_free(&w->wake, w->loop);
+    if (w->loop == &w->own)
+        vel_loop_free(&w->own);
     release(w);
 }

@@ -28,7 +28,8 @@ struct vel_stats {
 enum vel_worker_state { VEL_WORKER_SERVING, VEL_WORKER_DRAINING, VEL_WORKER_KILLED };
 
 struct vel_worker {
-    struct vel_loop loop;
+    struct vel_loop *loop;
+    struct vel_loop own; /* where loop points unless it is another's */
     struct vel_wake wake;
     struct vel_config config;
     struct vel_app *app;
@@ -43,7 +44,12 @@ struct vel_worker {
     struct vel_access access;
     struct vel_stats stats;
     enum vel_worker_state state;
-    _Atomic int asked;          /* enum vel_worker_state, asked for by any thread */
+    struct vel_timers log_timers; /* one timer: lines of the log that wait are tried again */
+    struct vel_timer log_timer;
+    bool due;                  /* on_due has been called and vel_worker_after has not */
+    _Atomic int asked;         /* enum vel_worker_state, asked for by any thread */
+    void (*on_due)(void *arg); /* on another's loop: vel_worker_after is to be called soon */
+    void *on_due_arg;
     void (*on_wake)(void *arg); /* called in the loop after a wake-up; may be NULL */
     void *on_wake_arg;
     char *in;  /* VEL_READ_MAX bytes, owned */
@@ -69,6 +75,20 @@ struct vel_socket {
 /* Makes a worker that listens on these. app must outlive it. VEL_OK, VEL_ENOMEM, VEL_ESYS. */
 int vel_worker_init(struct vel_worker *w, struct vel_app *app, const struct vel_config *config,
                     const struct vel_socket *sockets, size_t n);
+
+/* The same on a loop that is another's, who turns it, and who must set on_due first thing and outlive the worker. */
+int vel_worker_init_on(struct vel_worker *w, struct vel_loop *loop, struct vel_app *app,
+                       const struct vel_config *config, const struct vel_socket *sockets, size_t n);
+
+/* On another's loop, after on_due, in the loop's thread and outside of its turn: gives turns, writes the log, obeys.
+ * False when the worker is drained or killed: there is nothing left to do but vel_worker_close_all. */
+bool vel_worker_after(struct vel_worker *w);
+
+/* vel_worker_after has something to do. */
+void vel_worker_set_due(struct vel_worker *w);
+
+/* The exchange is to have a turn, behind those that are to have one already. It must be in no list. */
+void vel_worker_add_turn(struct vel_worker *w, struct vel_exchange *x);
 
 /* One turn: waits as vel_loop_turn does (not at all when exchanges have asked for a turn), then serves. Returns how
  * many descriptors were told, or VEL_ESYS. */

@@ -173,7 +173,7 @@ static void close_logs_what_was_sent(void) {
     start();
     host.w.access.fd = ends[1];
     CHECK(write(client.fd, GET, strlen(GET)) > 0);
-    vel_loop_turn(&host.w.loop, 0); /* without the flush of the log */
+    vel_loop_turn(host.w.loop, 0); /* without the flush of the log */
     check_logged("\"GET /path HTTP/1.1\" 200 5 ");
     client_send(&host, &client, GET);
     char text[4096];
@@ -204,7 +204,7 @@ static void a_refusal_is_logged_without_its_bytes(void) {
     start();
     host.w.access.fd = ends[1];
     CHECK(write(client.fd, "bad\r\n\r\n", 7) == 7);
-    vel_loop_turn(&host.w.loop, 0);
+    vel_loop_turn(host.w.loop, 0);
     check_logged("203.0.113.9 - - [");
     check_logged("] \"-\" 400 16 ");
     stop();

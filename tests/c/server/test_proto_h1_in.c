@@ -736,7 +736,7 @@ static void a_body_that_lay_in_the_kernel_while_the_worker_was_busy_is_not_refus
     host.app.on_request = fake_hello;
     host_start(&host);
     client_open_tcp(&host, &client, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n");
-    host.w.loop.now += 4 * VEL_RATE_GRACE_MS; /* none of it was spent waiting */
+    host.w.loop->now += 4 * VEL_RATE_GRACE_MS; /* none of it was spent waiting */
     client_send(&host, &client, "ab");
     client_got(&client, ok_reply("hello"));
     stop();

@@ -5,6 +5,7 @@
 #include "support/test.h"
 
 #include <sys/socket.h>
+#include <unistd.h>
 
 #define UPGRADE "GET /chat HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: test\r\n\r\n"
 #define SWITCHED "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: test\r\nX-A: b\r\n\r\n"
@@ -120,7 +121,7 @@ static void no_clock_of_http_runs_in_a_tunnel(void) {
     client_open(&host, &client, UPGRADE);
     for (int kind = 0; kind < VEL_TIMEOUT_COUNT; kind++)
         host_expire(&host, kind);
-    host.w.loop.waited += 60000; /* and no least rate */
+    host.w.loop->waited += 60000; /* and no least rate */
     client_send(&host, &client, "still here");
     client_got(&client, SWITCHED "still here");
     stop();
@@ -282,6 +283,102 @@ static void what_is_staged_for_a_lost_client_is_nobody_elses(void) {
     stop();
 }
 
+/* --- on another's loop ------------------------------------------------------------------------------------------- */
+
+static struct vel_loop others;
+static struct vel_worker guest;
+static struct fake_app guest_app;
+static int due;
+
+static void note_due(void *arg) {
+    CHECK(arg == &guest);
+    due++;
+}
+
+/* What the owner of the loop does: its turn, then what is due. */
+static bool turn_others(void) {
+    bool serves = true;
+    for (int i = 0; i < 10; i++) {
+        CHECK(vel_loop_turn(&others, 0) >= 0);
+        while (due > 0 && serves) {
+            due = 0;
+            serves = vel_worker_after(&guest);
+        }
+    }
+    return serves;
+}
+
+static void start_guest(void) {
+    static const struct vel_config config = VEL_CONFIG_DEFAULT;
+    fake_app_init(&guest_app);
+    guest_app.ops.whole_body = false;
+    guest_app.on_request = hold;
+    nheld = due = 0;
+    CHECK_INT(vel_loop_init(&others), VEL_OK);
+    CHECK_INT(vel_worker_init_on(&guest, &others, &guest_app.app, &config, NULL, 0), VEL_OK);
+    guest.on_due = note_due;
+    guest.on_due_arg = &guest;
+}
+
+static void stop_guest(void) {
+    vel_worker_free(&guest);
+    CHECK_INT(fake_app_running(&guest_app), 0);
+    CHECK_INT(vel_loop_timeout(&others), -1); /* it has left nothing there */
+    CHECK(vel_list_empty(&others.timers));
+    vel_loop_free(&others);
+}
+
+static void open_guest(int *client_end) {
+    static const struct vel_endpoint endpoint = {.name = {"a", 1}, .port = {"1", 1}};
+    union vel_addr peer = {.any.sa_family = AF_UNIX};
+    struct client c;
+    int server_end;
+    client_pair(&c, &server_end);
+    *client_end = c.fd;
+    CHECK(write(c.fd, GET, sizeof(GET) - 1) == sizeof(GET) - 1);
+    vel_conn_open(&guest, server_end, &peer, &endpoint);
+}
+
+static void a_worker_serves_on_anothers_loop(void) {
+    int client_end;
+    char got[512];
+    start_guest();
+    open_guest(&client_end);
+    CHECK(turn_others() && nheld == 1 && due == 0);
+    fake_reply(held[0], "hello");
+    CHECK_INT(due, 1);
+    CHECK(turn_others());
+    ssize_t n = read(client_end, got, sizeof(got) - 1);
+    CHECK(n > 0);
+    got[n] = '\0';
+    CHECK(strstr(got, "\r\n\r\nhello") != NULL);
+    close(client_end);
+    CHECK(turn_others());
+    stop_guest();
+}
+
+static void a_worker_on_anothers_loop_says_when_it_is_drained(void) {
+    int client_end;
+    start_guest();
+    open_guest(&client_end);
+    vel_worker_drain(&guest);
+    CHECK(turn_others()); /* one still runs */
+    fake_reply(held[0], "last");
+    CHECK(!turn_others());
+    close(client_end);
+    stop_guest();
+}
+
+static void a_worker_on_anothers_loop_can_be_killed(void) {
+    int client_end;
+    start_guest();
+    open_guest(&client_end);
+    vel_worker_kill(&guest);
+    CHECK(!turn_others());
+    close(client_end);
+    stop_guest();
+}
+
 int main(void) {
     RUN(bytes_go_both_ways_as_they_are);
     RUN(bytes_behind_the_request_are_the_tunnels);
@@ -298,5 +395,8 @@ int main(void) {
     RUN(several_are_sent_to_by_turns);
     RUN(one_is_sent_to_in_the_dispatch_of_another);
     RUN(what_is_staged_for_a_lost_client_is_nobody_elses);
+    RUN(a_worker_serves_on_anothers_loop);
+    RUN(a_worker_on_anothers_loop_says_when_it_is_drained);
+    RUN(a_worker_on_anothers_loop_can_be_killed);
     return 0;
 }

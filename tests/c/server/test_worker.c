@@ -266,9 +266,9 @@ static void drain_when_it_waits(void *arg) {
 }
 
 static void run_until_drained(void) {
-    host.w.loop.on_block = drain_when_it_waits;
-    host.w.loop.on_unblock = nothing;
-    host.w.loop.hook_arg = &host.w;
+    host.w.loop->on_block = drain_when_it_waits;
+    host.w.loop->on_unblock = nothing;
+    host.w.loop->hook_arg = &host.w;
     CHECK_INT(vel_worker_run(&host.w), VEL_OK);
 }
 
@@ -322,8 +322,8 @@ static void a_socket_that_retires_is_emptied_before_it_refuses(void) {
     client_connect(&other, 0, NULL);
     vel_worker_retire(&host.w, net.sockets[0].fd);
     vel_worker_drain(&host.w);
-    host.w.loop.on_block = send_late;
-    host.w.loop.on_unblock = nothing;
+    host.w.loop->on_block = send_late;
+    host.w.loop->on_unblock = nothing;
     CHECK_INT(vel_worker_run(&host.w), VEL_OK);
     CHECK_INT(host.w.state, VEL_WORKER_DRAINING);
     client_take(&client, 1000);
@@ -462,9 +462,9 @@ static void the_date_is_that_of_the_answer_and_not_of_the_last_one(void) {
     client_take(&client, 1000);
     check_date(client.got, before, before + 1);
     client.len = 0;
-    host.w.loop.on_block = nothing;
-    host.w.loop.on_unblock = after_a_long_wait;
-    host.w.loop.hook_arg = &host.w;
+    host.w.loop->on_block = nothing;
+    host.w.loop->on_unblock = after_a_long_wait;
+    host.w.loop->hook_arg = &host.w;
     CHECK(write(client.fd, GET, strlen(GET)) > 0);
     vel_worker_turn(&host.w, -1);
     client_take(&client, 1000);

@@ -20,6 +20,11 @@ uint64_t vel_clock_us(void) {
     return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
 }
 
+uint64_t vel_clock_ns(void) {
+    struct timespec ts = now(CLOCK_MONOTONIC);
+    return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
 int64_t vel_clock_wall(void) {
     return now(CLOCK_REALTIME).tv_sec;
 }

@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <limits.h>
 
+#define MS_NS 1000000
+
 /* Errors are always told and a reader is told of the peer's end, so w->io holds exactly what fn may be called with. */
 static unsigned told(unsigned io) {
     return io | VEL_ERROR | (io & VEL_READ ? VEL_HUP : 0u);
@@ -22,25 +24,31 @@ static uint64_t next_due(const struct vel_loop *loop) {
     return due;
 }
 
-static int bounded_wait(const struct vel_loop *loop, int wait_ms) {
-    if (wait_ms == 0)
+static int64_t bounded_wait(const struct vel_loop *loop, int64_t wait_ns) {
+    if (wait_ns == 0)
         return 0;
-    int timers = vel_loop_timeout(loop);
-    return timers < 0 || (wait_ms > 0 && wait_ms < timers) ? wait_ms : timers;
+    int timeout = vel_loop_timeout(loop);
+    int64_t timers = (int64_t)timeout * MS_NS;
+    return timeout < 0 || (wait_ns > 0 && wait_ns < timers) ? wait_ns : timers;
 }
 
-static int wait_for_events(struct vel_loop *loop, int ms) {
-    bool hooks = ms != 0 && loop->on_block;
-    uint64_t from = ms != 0 ? vel_clock_ms() : 0;
+static void look_at_the_clock(struct vel_loop *loop) {
+    loop->now_ns = vel_clock_ns();
+    loop->now = loop->now_ns / MS_NS;
+}
+
+static int wait_for_events(struct vel_loop *loop, int64_t ns) {
+    bool hooks = ns != 0 && loop->on_block;
+    uint64_t from = ns != 0 ? vel_clock_ms() : 0;
     if (hooks)
         loop->on_block(loop->hook_arg);
-    int n = vel_poll_wait(&loop->poll, ms);
+    int n = vel_poll_wait(&loop->poll, ns);
     int error = errno;
-    if (ms != 0)
+    if (ns != 0)
         loop->waited += vel_clock_ms() - from;
     if (hooks)
         loop->on_unblock(loop->hook_arg);
-    loop->now = vel_clock_ms();
+    look_at_the_clock(loop);
     errno = error;
     return n;
 }
@@ -76,7 +84,8 @@ static void run_timers(struct vel_loop *loop) {
 }
 
 int vel_loop_init(struct vel_loop *loop) {
-    *loop = (struct vel_loop){.now = vel_clock_ms()};
+    *loop = (struct vel_loop){0};
+    look_at_the_clock(loop);
     vel_list_init(&loop->timers);
     return vel_poll_init(&loop->poll);
 }
@@ -104,13 +113,32 @@ void vel_loop_unwatch(struct vel_loop *loop, struct vel_watch *w) {
     vel_poll_remove(&loop->poll, w);
 }
 
-int vel_loop_turn(struct vel_loop *loop, int wait_ms) {
-    int n = wait_for_events(loop, bounded_wait(loop, wait_ms));
+int vel_loop_turn_ns(struct vel_loop *loop, int64_t wait_ns) {
+    loop->cut = false;
+    int n = wait_for_events(loop, bounded_wait(loop, wait_ns));
     if (n < 0)
         return n;
     n = deal_out(loop);
-    run_timers(loop);
+    if (!loop->cut)
+        run_timers(loop);
     return n;
+}
+
+int vel_loop_turn(struct vel_loop *loop, int wait_ms) {
+    return vel_loop_turn_ns(loop, (int64_t)wait_ms * MS_NS);
+}
+
+void vel_loop_cut_turn(struct vel_loop *loop) {
+    loop->cut = true;
+    vel_poll_drop(&loop->poll);
+}
+
+int vel_loop_forked(struct vel_loop *loop) {
+    return vel_poll_forked(&loop->poll);
+}
+
+int vel_loop_rewatch(struct vel_loop *loop, struct vel_watch *w) {
+    return w->io != 0 ? vel_poll_set(&loop->poll, w, w->io, false) : VEL_OK;
 }
 
 int vel_loop_fd(const struct vel_loop *loop) {

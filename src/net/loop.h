@@ -28,11 +28,13 @@ struct vel_loop {
     struct vel_poll poll;
     struct vel_list timers; /* of struct vel_timers, every one that was added */
     uint64_t now;           /* vel_clock_ms after the last wait */
+    uint64_t now_ns;        /* the same moment in vel_clock_ns */
     uint64_t waited; /* milliseconds spent waiting, in all: the time in which peers, and not this thread, were slow */
     /* Called around a wait that may block, so that a lock can be given back; NULL when there is none. */
     void (*on_block)(void *arg);
     void (*on_unblock)(void *arg);
     void *hook_arg;
+    bool cut; /* the present turn is over */
 };
 
 /* VEL_OK or VEL_ESYS, VEL_ENOMEM. */
@@ -55,6 +57,17 @@ void vel_loop_unwatch(struct vel_loop *loop, struct vel_watch *w);
 /* Waits at most wait_ms (-1: as long as the timers allow, 0: not at all), then calls what is due: descriptors first,
  * timers after. Returns how many descriptors were told, or VEL_ESYS. */
 int vel_loop_turn(struct vel_loop *loop, int wait_ms);
+
+/* The same in nanoseconds, for who keeps finer timers of his own; below 0 is as long as the timers allow. */
+int vel_loop_turn_ns(struct vel_loop *loop, int64_t wait_ns);
+
+/* From a call in a turn: no other is made in it. What was fetched and is still so is told in the next one. */
+void vel_loop_cut_turn(struct vel_loop *loop);
+
+/* In a child of fork(2), before anything else: the parent's poller is left alone and each watch of the loop must be
+ * registered anew with vel_loop_rewatch. VEL_OK, VEL_ESYS. */
+int vel_loop_forked(struct vel_loop *loop);
+int vel_loop_rewatch(struct vel_loop *loop, struct vel_watch *w);
 
 /* The descriptor that becomes readable when a turn has work, for running under another loop. */
 int vel_loop_fd(const struct vel_loop *loop);

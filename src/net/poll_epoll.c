@@ -6,8 +6,13 @@
 #include "net/loop.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <sys/epoll.h>
+#include <time.h>
 #include <unistd.h>
+
+#define MS_NS 1000000
+#define SECOND_NS 1000000000
 
 /* EPOLLRDHUP only where it is asked for: level-triggered, it would be told in every turn to a writer that waits for a
  * peer which has closed its side and still reads. EPOLLERR and EPOLLHUP are always told. */
@@ -56,11 +61,42 @@ void vel_poll_remove(struct vel_poll *poll, struct vel_watch *w) {
             events[i].data.ptr = NULL;
 }
 
-int vel_poll_wait(struct vel_poll *poll, int wait_ms) {
-    int n = epoll_wait(poll->fd, poll->events, VEL_POLL_BATCH, wait_ms);
+/* Rounded up: a wait that ends early would only be followed by another. */
+static int wait_ms(struct vel_poll *poll, int64_t ns) {
+    int64_t ms = ns <= 0 ? ns : (ns - 1) / MS_NS + 1;
+    return epoll_wait(poll->fd, poll->events, VEL_POLL_BATCH, ms < 0 ? -1 : ms < INT_MAX ? (int)ms : INT_MAX);
+}
+
+/* Linux 5.11. An older kernel, or a filter in front of it, says so once. */
+static int wait_ns(struct vel_poll *poll, int64_t ns) {
+    struct timespec ts = {.tv_sec = ns / SECOND_NS, .tv_nsec = ns % SECOND_NS};
+    int n = epoll_pwait2(poll->fd, poll->events, VEL_POLL_BATCH, &ts, NULL);
+    if (n >= 0 || (errno != ENOSYS && errno != EPERM))
+        return n;
+    poll->coarse = true;
+    return wait_ms(poll, ns);
+}
+
+int vel_poll_wait(struct vel_poll *poll, int64_t ns) {
+    bool whole = ns <= 0 || ns % MS_NS == 0;
+    int n = whole || poll->coarse ? wait_ms(poll, ns) : wait_ns(poll, ns);
     poll->at = 0;
     poll->n = n > 0 ? n : 0;
     return n >= 0 || errno == EINTR ? poll->n : VEL_ESYS;
+}
+
+void vel_poll_drop(struct vel_poll *poll) {
+    poll->at = poll->n;
+}
+
+int vel_poll_forked(struct vel_poll *poll) {
+    int fd = epoll_create1(EPOLL_CLOEXEC);
+    if (fd < 0)
+        return VEL_ESYS;
+    close(poll->fd);
+    poll->fd = fd;
+    vel_poll_drop(poll);
+    return VEL_OK;
 }
 
 struct vel_watch *vel_poll_next(struct vel_poll *poll, unsigned *io) {

@@ -10,6 +10,7 @@
 #include <limits.h>
 #include <poll.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 
 struct end {
     struct vel_watch watch;
@@ -524,6 +525,76 @@ static void more_than_a_batch_is_told_over_turns(void) {
     close(low[1]);
 }
 
+static void a_wait_may_be_finer_than_a_millisecond(void) {
+    struct vel_loop loop;
+    uint64_t before = vel_clock_ns();
+    CHECK_INT(vel_loop_init(&loop), VEL_OK);
+    CHECK_INT(vel_loop_turn_ns(&loop, 50000), 0);
+    CHECK(loop.now_ns >= before + 50000);
+    CHECK_INT(loop.now, loop.now_ns / 1000000);
+    vel_loop_free(&loop);
+}
+
+static void cut(struct vel_watch *w, unsigned io) {
+    note(w, io);
+    vel_loop_cut_turn(VEL_CONTAINER(w, struct end, watch)->loop);
+}
+
+static void a_cut_turn_tells_the_rest_in_the_next(void) {
+    struct fixture f;
+    struct tick tick;
+    fixture_open(&f, cut);
+    tick_open(&tick, &f.loop, 1000, on_tick);
+    tick.timer.due = f.loop.now;
+    CHECK_INT(vel_loop_watch(&f.loop, &f.a.watch, VEL_WRITE), VEL_OK);
+    CHECK_INT(vel_loop_watch(&f.loop, &f.b.watch, VEL_WRITE), VEL_OK);
+    CHECK_INT(vel_loop_turn(&f.loop, -1), 1);
+    CHECK_INT(f.a.calls + f.b.calls, 1);
+    CHECK_INT(tick.fired, 0);
+    struct end *told = f.a.calls ? &f.a : &f.b;
+    vel_loop_unwatch(&f.loop, &told->watch);
+    CHECK_INT(vel_loop_turn(&f.loop, -1), 1);
+    CHECK_INT(f.a.calls, 1);
+    CHECK_INT(f.b.calls, 1);
+    told->other->watch.fn = note;
+    CHECK_INT(vel_loop_turn(&f.loop, -1), 1);
+    CHECK_INT(tick.fired, 1);
+    fixture_close(&f);
+}
+
+/* What the child does to its loop must not reach the parent's, which is the same one in the kernel. */
+static void a_forked_child_has_a_poller_of_its_own(void) {
+    struct fixture f;
+    int status;
+    fixture_open(&f, note);
+    CHECK_INT(vel_loop_watch(&f.loop, &f.a.watch, VEL_READ), VEL_OK);
+    CHECK_INT(vel_loop_watch(&f.loop, &f.b.watch, VEL_WRITE), VEL_OK);
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        if (vel_loop_forked(&f.loop) != VEL_OK || vel_loop_rewatch(&f.loop, &f.b.watch) != VEL_OK)
+            _exit(1);
+        if (vel_loop_turn(&f.loop, -1) != 1 || f.b.calls != 1)
+            _exit(2);
+        vel_loop_unwatch(&f.loop, &f.a.watch);
+        vel_loop_unwatch(&f.loop, &f.b.watch);
+        _exit(vel_loop_turn(&f.loop, 0) == 0 ? 0 : 3);
+    }
+    CHECK(waitpid(child, &status, 0) == child);
+    CHECK_INT(status, 0);
+    CHECK_INT(vel_loop_turn(&f.loop, -1), 1);
+    CHECK_INT(f.b.calls, 1);
+    fixture_close(&f);
+}
+
+static void a_watch_that_is_not_registered_is_not_registered_anew(void) {
+    struct fixture f;
+    fixture_open(&f, note);
+    CHECK_INT(vel_loop_rewatch(&f.loop, &f.a.watch), VEL_OK);
+    CHECK_INT(vel_loop_watch(&f.loop, &f.a.watch, VEL_WRITE), VEL_OK);
+    fixture_close(&f);
+}
+
 static void it_needs_memory(void) {
     for (unsigned long n = 1; fail_malloc_next(n); n++) {
         struct vel_loop loop;
@@ -575,6 +646,10 @@ int main(void) {
     RUN(lists_outlive_the_loop);
     RUN(now_is_the_clock_after_the_wait);
     RUN(more_than_a_batch_is_told_over_turns);
+    RUN(a_wait_may_be_finer_than_a_millisecond);
+    RUN(a_cut_turn_tells_the_rest_in_the_next);
+    RUN(a_forked_child_has_a_poller_of_its_own);
+    RUN(a_watch_that_is_not_registered_is_not_registered_anew);
     RUN(it_needs_memory);
     RUN(a_broken_poller_ends_the_turn);
 }

@@ -1,6 +1,7 @@
 /* Tests of net/poll_epoll.c. */
 #include "net/poll.h"
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "net/loop.h"
 #include "support/failmalloc.h"
@@ -12,6 +13,8 @@
 #include <sys/resource.h>
 #include <sys/time.h>
 #include <sys/wait.h>
+
+#define SECOND 1000000000
 
 struct pair {
     struct vel_poll poll;
@@ -38,7 +41,7 @@ static void pair_close(struct pair *p) {
 /* What is told after at most a second: the loopback may need a moment. */
 static unsigned told(struct pair *p) {
     unsigned io = 0;
-    CHECK_INT(vel_poll_wait(&p->poll, 1000), 1);
+    CHECK_INT(vel_poll_wait(&p->poll, SECOND), 1);
     CHECK(vel_poll_next(&p->poll, &io) == &p->watch);
     CHECK(vel_poll_next(&p->poll, &io) == NULL);
     return io;
@@ -92,12 +95,12 @@ static void a_removed_watch_is_left_out_of_the_batch(void) {
     pair_open(&p, VEL_WRITE);
     other = (struct vel_watch){.fd = p.peer};
     CHECK_INT(vel_poll_set(&p.poll, &other, VEL_WRITE, false), VEL_OK);
-    CHECK_INT(vel_poll_wait(&p.poll, 1000), 2);
+    CHECK_INT(vel_poll_wait(&p.poll, SECOND), 2);
     struct vel_watch *first = vel_poll_next(&p.poll, &io);
     CHECK(first == &p.watch || first == &other);
     vel_poll_remove(&p.poll, first == &other ? &p.watch : &other);
     CHECK(vel_poll_next(&p.poll, &io) == NULL);
-    CHECK_INT(vel_poll_wait(&p.poll, 1000), 1);
+    CHECK_INT(vel_poll_wait(&p.poll, SECOND), 1);
     CHECK(vel_poll_next(&p.poll, &io) == first);
     pair_close(&p);
 }
@@ -133,6 +136,46 @@ static void a_signal_ends_the_wait_without_an_error(void) {
     CHECK_INT(setitimer(ITIMER_REAL, &never, NULL), 0);
     CHECK_INT(sigaction(SIGALRM, &old, NULL), 0);
     vel_poll_free(&poll);
+}
+
+static void a_wait_is_not_shorter_than_asked(void) {
+    for (int coarse = 0; coarse < 2; coarse++) {
+        struct vel_poll poll;
+        CHECK_INT(vel_poll_init(&poll), VEL_OK);
+        poll.coarse = coarse;
+        for (int64_t ns = 1; ns < 3000000; ns = ns * 7 + 1) {
+            uint64_t from = vel_clock_ns();
+            CHECK_INT(vel_poll_wait(&poll, ns), 0);
+            CHECK(vel_clock_ns() - from >= (uint64_t)ns);
+        }
+        vel_poll_free(&poll);
+    }
+}
+
+static void a_dropped_batch_is_told_again(void) {
+    struct pair p;
+    unsigned io;
+    pair_open(&p, VEL_WRITE);
+    CHECK_INT(vel_poll_wait(&p.poll, SECOND), 1);
+    vel_poll_drop(&p.poll);
+    CHECK(vel_poll_next(&p.poll, &io) == NULL);
+    CHECK_INT(told(&p), VEL_WRITE);
+    pair_close(&p);
+}
+
+static void a_child_has_an_empty_poller(void) {
+    struct pair p;
+    unsigned io;
+    pair_open(&p, VEL_WRITE);
+    int before = p.poll.fd;
+    CHECK_INT(vel_poll_wait(&p.poll, SECOND), 1);
+    CHECK_INT(vel_poll_forked(&p.poll), VEL_OK);
+    CHECK(p.poll.fd != before);
+    CHECK(vel_poll_next(&p.poll, &io) == NULL);
+    CHECK_INT(vel_poll_wait(&p.poll, 0), 0);
+    CHECK_INT(vel_poll_set(&p.poll, &p.watch, VEL_WRITE, false), VEL_OK);
+    CHECK_INT(told(&p), VEL_WRITE);
+    pair_close(&p);
 }
 
 static void a_broken_poller_is_an_error(void) {
@@ -182,6 +225,9 @@ int main(void) {
     RUN(a_removed_watch_is_left_out_of_the_batch);
     RUN(a_descriptor_that_cannot_be_polled_is_an_error);
     RUN(a_signal_ends_the_wait_without_an_error);
+    RUN(a_wait_is_not_shorter_than_asked);
+    RUN(a_dropped_batch_is_told_again);
+    RUN(a_child_has_an_empty_poller);
     RUN(a_broken_poller_is_an_error);
     RUN(it_needs_memory);
     RUN(it_needs_a_descriptor);

@@ -1,8 +1,14 @@
 # The face of the C extension.
+import asyncio
 from collections.abc import Callable, Sequence
-from typing import Literal, final
+from contextvars import Context
+from typing import Any, Literal, Self, TypeVarTuple, final
+
+from _typeshed import FileDescriptorLike
 
 from velocem.types import WSGIApplication
+
+_Ts = TypeVarTuple("_Ts")
 
 def process_title(title: str, /) -> None:
     """What ps and top show for this process; cut to the place there is."""
@@ -66,3 +72,63 @@ class Worker:
 
     def stats(self) -> dict[str, int]:
         """Counters since the start: accepted, requests, refused, aborted, open, log_lines_dropped."""
+
+class BaseEventLoop:
+    """The C part of velocem.EventLoop."""
+
+    # Made when it is first asked for: it imports asyncio.
+
+    _closed: bool
+    _stopping: bool
+    _debug: bool
+    _thread_id: int | None
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self: ...
+    def call_soon(
+        self, callback: Callable[[*_Ts], object], *args: *_Ts, context: Context | None = None
+    ) -> asyncio.Handle: ...
+    def call_soon_threadsafe(
+        self, callback: Callable[[*_Ts], object], *args: *_Ts, context: Context | None = None
+    ) -> asyncio.Handle: ...
+    def call_later(
+        self,
+        delay: float,
+        callback: Callable[[*_Ts], object],
+        *args: *_Ts,
+        context: Context | None = None,
+    ) -> asyncio.TimerHandle: ...
+    def call_at(
+        self, when: float, callback: Callable[[*_Ts], object], *args: *_Ts, context: Context | None = None
+    ) -> asyncio.TimerHandle: ...
+    def time(self) -> float: ...
+    def get_debug(self) -> bool: ...
+    def is_running(self) -> bool: ...
+    def is_closed(self) -> bool: ...
+    def stop(self) -> None: ...
+    def add_reader(self, fd: FileDescriptorLike, callback: Callable[[*_Ts], Any], *args: *_Ts) -> None: ...
+    def add_writer(self, fd: FileDescriptorLike, callback: Callable[[*_Ts], Any], *args: *_Ts) -> None: ...
+    def remove_reader(self, fd: FileDescriptorLike) -> bool: ...
+    def remove_writer(self, fd: FileDescriptorLike) -> bool: ...
+    def _add_reader(self, fd: FileDescriptorLike, callback: Callable[[*_Ts], Any], *args: *_Ts) -> asyncio.Handle: ...
+    def _add_writer(self, fd: FileDescriptorLike, callback: Callable[[*_Ts], Any], *args: *_Ts) -> asyncio.Handle: ...
+    def _remove_reader(self, fd: FileDescriptorLike) -> bool: ...
+    def _remove_writer(self, fd: FileDescriptorLike) -> bool: ...
+    def _ensure_fd_no_transport(self, fd: FileDescriptorLike, /) -> None: ...
+    def _watched(self, fd: FileDescriptorLike, /) -> int:
+        """EVENT_READ and EVENT_WRITE of what add_reader and add_writer watch."""
+
+    def _run_once(self) -> None:
+        """Rounds until the loop is stopping; one round of a loop that does not run."""
+
+    def _check_closed(self) -> None: ...
+    def _add_callback(self, handle: asyncio.Handle, /) -> None: ...
+    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle, /) -> None: ...
+    def _write_to_self(self) -> None: ...
+    def _close_core(self) -> None:
+        """The last step of close()."""
+
+    def _after_fork(self) -> None:
+        """In a forked child: gives the loop a poller of its own."""
+
+def learn_tasks(step: object | None, wakeup: object | None, /) -> None:
+    """What a task gives to call_soon for a step and for its waking, or None where it is not as expected."""

@@ -1,6 +1,7 @@
 /* The module's state, generated from state.def. */
 #include "py/state.h"
 
+#include "py/loop/state.h"
 #include "py/types.h"
 
 static PyTypeObject *io_type(const char *name) {
@@ -69,7 +70,7 @@ int vel_state_visit(struct vel_state *state, visitproc visit, void *arg) {
 #define VEL_STATE_TYPE(name) Py_VISIT(state->name);
 #define VEL_STATE_IO(name, text) Py_VISIT(state->name);
 #include "py/state.def"
-    return 0;
+    return state->loop != NULL ? vel_loop_state_visit(state->loop, visit, arg) : 0;
 }
 
 void vel_state_clear(struct vel_state *state) {
@@ -81,4 +82,6 @@ void vel_state_clear(struct vel_state *state) {
         Py_CLEAR(state->methods[i]);
     for (int id = 0; id < VEL_FIELD_COUNT; id++)
         Py_CLEAR(state->environ_keys[id]);
+    if (state->loop != NULL)
+        vel_loop_state_clear(state->loop);
 }

@@ -1,10 +1,13 @@
-/* The module's state: interned names, types, the keys of known fields. Immutable once the module is made. */
+/* The module's state: interned names, types, the keys of known fields. Immutable once the module is made, but for the
+ * event loop's part, which is made when it is first asked for. */
 #pragma once
 
 #include "py/compat.h"
 
 #include "http/field.h"
 #include "http/method.h"
+
+struct vel_loop_state;
 
 struct vel_state {
 #define VEL_STATE_STR(name, text) PyObject *name;
@@ -13,6 +16,7 @@ struct vel_state {
 #include "py/state.def"
     PyObject *methods[VEL_METHOD_OTHER];
     PyObject *environ_keys[VEL_FIELD_COUNT]; /* "HTTP_ACCEPT", ...; NULL: the field does not reach the application */
+    struct vel_loop_state *loop;             /* owned; NULL until a loop is asked for */
 };
 
 /* 0, or -1 with an exception; what was made is left for vel_state_clear. */
@@ -24,3 +28,7 @@ void vel_state_clear(struct vel_state *state);
 static inline struct vel_state *vel_state_of(PyTypeObject *type) {
     return PyType_GetModuleState(type);
 }
+
+/* The same where type may be a class that Python code has derived from one of ours. NULL with TypeError when it is not.
+ */
+struct vel_state *vel_state_of_subtype(PyTypeObject *type);

@@ -1,0 +1,165 @@
+/* The asyncio loop: a struct vel_loop, and on it Python's ready callbacks, timers and descriptors. One thread, but for
+ * vel_aio_soon_threadsafe. */
+#pragma once
+
+#include "py/compat.h"
+#include "py/loop/state.h"
+
+#include "base/heap.h"
+#include "net/loop.h"
+#include "net/wake.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+struct vel_aio;
+struct vel_ready;
+
+/* Runs an entry and gives back its references. 0; -1 with an exception that ends the run (SystemExit,
+ * KeyboardInterrupt, or what the exception handler lets through): every other has to be reported first. */
+typedef int vel_ready_fn(struct vel_aio *loop, struct vel_ready *entry);
+
+/* Something to call in the next round. Its references are owned, context and arg may be NULL. */
+struct vel_ready {
+    vel_ready_fn *run;
+    PyObject *what;
+    PyObject *arg;
+    PyObject *context;
+};
+
+/* First in, first out. All zero is empty. */
+struct vel_ready_ring {
+    struct vel_ready *entries; /* owned; a power of two of them */
+    size_t cap, head, len;
+};
+
+/* What other threads have asked for. */
+struct vel_inbox {
+    pthread_mutex_t mutex;
+    struct vel_ready_ring ring; /* under the mutex */
+    atomic_bool filled;         /* so that looking costs no lock */
+    atomic_bool asleep;         /* the loop waits, or is about to: who files something wakes it */
+};
+
+struct vel_aio_fd; /* watch.c */
+struct vel_handle;
+
+/* The instance of velocem._core.BaseEventLoop; the Python class adds the library's attributes behind it. */
+struct vel_aio {
+    PyObject_HEAD
+    struct vel_loop_state *st; // borrowed: of the module, which the type keeps alive
+    struct vel_ready_ring ready;
+    struct vel_loop net;
+    bool open;                   /* net and wake are made */
+    bool closed;                 /* loop._closed */
+    bool stopping;               /* loop._stopping */
+    bool debug;                  /* loop._debug */
+    bool running;                /* loop._thread_id is a number: this one */
+    bool gives_handles;          /* somebody stands in front of call_soon who may look at what it returns */
+    unsigned unpolled;           /* rounds since the kernel was last asked */
+    uint64_t polled_ns;          /* when that was */
+    unsigned long thread;        /* as threading.get_ident() */
+    struct vel_heap timers;      /* of owned handles, by when */
+    size_t cancelled;            /* how many of them */
+    struct vel_handle *spare[2]; /* freed handles and timer handles, chained; see handle.c */
+    unsigned nspare[2];
+    struct vel_aio_fd **fds; /* by descriptor; owned, NULL where nothing is watched */
+    size_t nfds;
+    struct vel_inbox inbox;
+    struct vel_wake wake;
+    PyThreadState *detached; /* while the loop waits */
+    PyObject *raised;        /* from a call in a turn of net, which then is cut; raised by the round */
+};
+
+/* --- for the layers above ---------------------------------------------------------------------------------------- */
+
+/* Whether o is a loop of ours. */
+static inline bool vel_aio_check(struct vel_loop_state *st, PyObject *o) {
+    return PyObject_TypeCheck(o, st->loop_type);
+}
+
+/* Takes the references of entry, also on failure: -1 with MemoryError. In the loop's thread, or while it does not run.
+ */
+int vel_aio_soon(struct vel_aio *loop, struct vel_ready entry);
+
+/* From a call of net that cannot return an error: the raised exception ends the turn and the run. */
+void vel_aio_raise_later(struct vel_aio *loop);
+
+/* --- for the files of this folder -------------------------------------------------------------------------------- */
+
+/* Whether the exception that is raised must leave the run: not an Exception, but SystemExit or KeyboardInterrupt. */
+bool vel_aio__is_fatal(void);
+
+/* -1 with RuntimeError when it is closed. */
+int vel_aio__check_open(struct vel_aio *loop);
+
+/* time.monotonic(), to the bit. */
+double vel_aio__time(void);
+
+/* ready.c */
+int vel_aio__ring_push(struct vel_ready_ring *ring, struct vel_ready entry);
+bool vel_aio__ring_pop(struct vel_ready_ring *ring, struct vel_ready *entry);
+int vel_aio__ring_visit(struct vel_ready_ring *ring, visitproc visit, void *arg);
+void vel_aio__ring_clear(struct vel_ready_ring *ring);
+void vel_aio__drop(struct vel_ready *entry);
+int vel_aio__run_ready(struct vel_aio *loop);
+/* Both take the reference. */
+struct vel_ready vel_aio__entry_of(struct vel_aio *loop, PyObject *handle);
+int vel_aio__soon_handle(struct vel_aio *loop, PyObject *handle);
+PyObject *vel_aio__call_soon(PyObject *o, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
+PyObject *vel_aio__add_callback(PyObject *o, PyObject *handle);
+
+int vel_aio__check_callback(struct vel_aio *loop, PyObject *callback, const char *method);
+int vel_aio__check_debug(struct vel_aio *loop, PyObject *callback, const char *method);
+
+/* Arguments of call_soon and its kin. */
+struct vel_aio__call {
+    PyObject *own;         // borrowed: an argument of the running call, as the others; what stands before the callback
+    PyObject *callback;    // borrowed
+    PyObject *const *args; // borrowed
+    Py_ssize_t nargs;
+    PyObject *context; // borrowed; NULL: a copy of the present one
+};
+
+/* own: the name of the argument before the callback, or NULL when there is none. -1 with TypeError. */
+int vel_aio__take_call(struct vel_aio *loop, const char *function, const char *own, PyObject *const *args,
+                       Py_ssize_t nargs, PyObject *kwnames, struct vel_aio__call *call);
+
+/* threadsafe.c */
+int vel_aio__inbox_init(struct vel_aio *loop);
+void vel_aio__inbox_free(struct vel_aio *loop);
+int vel_aio__inbox_empty(struct vel_aio *loop);
+int vel_aio__inbox_forked(struct vel_aio *loop);
+PyObject *vel_aio__call_soon_threadsafe(PyObject *o, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
+PyObject *vel_aio__write_to_self(PyObject *o, PyObject *unused);
+
+/* timers.c */
+PyObject *vel_aio__call_later(PyObject *o, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
+PyObject *vel_aio__call_at(PyObject *o, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
+PyObject *vel_aio__timer_handle_cancelled(PyObject *o, PyObject *handle);
+void vel_aio__timer_cancelled(struct vel_aio *loop, struct vel_handle *handle);
+int64_t vel_aio__timers_wait(struct vel_aio *loop);
+int vel_aio__timers_run(struct vel_aio *loop);
+void vel_aio__timers_clear(struct vel_aio *loop);
+
+/* loop.c */
+int vel_aio__set_error(int rc); /* of a vel_err: MemoryError or OSError; -1 */
+void vel_aio__on_block(void *arg);
+void vel_aio__on_unblock(void *arg);
+int vel_aio__look_at_call_soon(struct vel_aio *loop);
+PyObject *vel_aio__run_once(PyObject *o, PyObject *unused);
+
+/* watch.c */
+PyObject *vel_aio__add_reader(PyObject *o, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
+PyObject *vel_aio__add_writer(PyObject *o, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
+PyObject *vel_aio__add_reader_internal(PyObject *o, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
+PyObject *vel_aio__add_writer_internal(PyObject *o, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
+PyObject *vel_aio__remove_reader(PyObject *o, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
+PyObject *vel_aio__remove_writer(PyObject *o, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
+PyObject *vel_aio__remove_reader_internal(PyObject *o, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
+PyObject *vel_aio__remove_writer_internal(PyObject *o, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
+PyObject *vel_aio__ensure_no_transport(PyObject *o, PyObject *given);
+PyObject *vel_aio__watched(PyObject *o, PyObject *given);
+int vel_aio__fds_visit(struct vel_aio *loop, visitproc visit, void *arg);
+void vel_aio__fds_clear(struct vel_aio *loop);
+int vel_aio__fds_forked(struct vel_aio *loop);

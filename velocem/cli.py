@@ -9,11 +9,13 @@ from typing import Any, NoReturn
 from velocem import __version__, config, server
 from velocem.config import LATER, TABLE, Config
 from velocem.exceptions import ConfigError
+from velocem.places import FORMS
 
 # People at a terminal want to see requests, as other servers show them; a program asks for it.
 COMMAND_DEFAULTS = {"access_log": True}
 
 SHORT = {"bind": ["-b"], "workers": ["-w"]}
+METAVARS = {"bind": "PLACE", "fd": "NUMBER", "uds": "PATH"}
 
 
 class Parser(argparse.ArgumentParser):
@@ -35,7 +37,7 @@ def make_parser() -> argparse.ArgumentParser:
         prog="velocem",
         usage="velocem [options] module:attribute",
         description="Serve a Python web application.",
-        epilog="A SIZE is in bytes, or as 64k, 1m, 1g. "
+        epilog=f"A PLACE is {FORMS}. A SIZE is in bytes, or as 64k, 1m, 1g. "
         "Every option is also read from VELOCEM_<NAME> and from [tool.velocem] in ./pyproject.toml. "
         "Exit status: 0 stopped by a signal, 2 a bad option, 3 a failed start.",
         allow_abbrev=False,
@@ -56,10 +58,13 @@ def make_parser() -> argparse.ArgumentParser:
 def add_option(parser: argparse.ArgumentParser, name: str) -> None:
     row = TABLE[name]
     text = f"{row.metadata['help']} (default: {show_default(name, row.default)})"
+    flags = [config.spell_flag(name), *SHORT.get(name, [])]
     if isinstance(row.default, bool):
-        parser.add_argument(config.spell_flag(name), action=argparse.BooleanOptionalAction, help=text)
+        parser.add_argument(*flags, action=argparse.BooleanOptionalAction, help=text)
+    elif isinstance(row.default, tuple):
+        parser.add_argument(*flags, action="append", metavar=METAVARS.get(name, metavar(name)), help=text)
     else:
-        parser.add_argument(config.spell_flag(name), *SHORT.get(name, []), metavar=metavar(name), help=text)
+        parser.add_argument(*flags, metavar=METAVARS.get(name, metavar(name)), help=text)
 
 
 def metavar(name: str) -> str:
@@ -73,6 +78,8 @@ def metavar(name: str) -> str:
 def show_default(name: str, default: object) -> str:
     if isinstance(default, bool):
         return "on" if default or name in COMMAND_DEFAULTS else "off"
+    if default in ((), "", config.NO_FD):
+        return "none"
     if isinstance(default, int) and metavar(name) == "SIZE":
         return show_size(default)
     return f"{default:g}" if isinstance(default, float) else str(default)

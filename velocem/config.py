@@ -3,13 +3,14 @@
 import math
 import os
 import tomllib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypedDict, TypeVar, cast, get_args
 
 from velocem.exceptions import ConfigError
 from velocem.logging import LEVELS
+from velocem.places import DEFAULT_PORT, FORMS, Descriptor, Place, Tcp, parse, unix
 
 T = TypeVar("T")
 Reader = Callable[[object], T]
@@ -17,6 +18,7 @@ AccessFormat = Literal["common", "combined", "json"]
 Interface = Literal["auto", "wsgi"]
 
 ENV_PREFIX = "VELOCEM_"
+NO_FD = -1
 WEEK = 7 * 24 * 3600.0
 UNITS = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 WORDS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
@@ -24,8 +26,6 @@ WORDS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": 
 # Names that later versions will give a meaning; until then they are refused, never ignored.
 LATER = frozenset(
     {
-        "bind",
-        "fd",
         "forwarded_allow_ips",
         "limit_concurrency",
         "max_requests",
@@ -33,7 +33,6 @@ LATER = frozenset(
         "reload",
         "root_path",
         "threads",
-        "uds",
     }
 )
 
@@ -100,6 +99,48 @@ def choice(*names: str, later: tuple[str, ...] = ()) -> Reader[str]:
     return read
 
 
+def members(value: object) -> Sequence[object]:
+    """Of a list, which as text has commas between them."""
+    if isinstance(value, str):
+        return [one.strip() for one in value.split(",")]
+    return cast("Sequence[object]", value) if isinstance(value, list | tuple) else [value]
+
+
+def read_places(value: object) -> tuple[str, ...]:
+    found = tuple(text(one) for one in members(value) if one != "")
+    if len(set(map(place, found))) != len(found):
+        raise ConfigError("a place is named twice")
+    return found
+
+
+def place(one: str) -> Place:
+    try:
+        return parse(one)
+    except ConfigError:
+        raise
+    except ValueError:
+        raise ConfigError(f"{one!r} is not {FORMS}") from None
+
+
+def unix_path(value: object) -> str:
+    path = text(value)
+    if path:
+        unix(path)
+    return path
+
+
+def descriptor(value: object) -> int:
+    return NO_FD if value == NO_FD else whole(0, 1 << 20)(value)
+
+
+def mode(value: object) -> str:
+    """As text only: what 660 means as a number depends on who reads it."""
+    digits = value.removeprefix("0o") if isinstance(value, str) else ""
+    if not digits or len(digits) > 4 or digits.strip("01234567") or int(digits, 8) > 0o777:
+        raise ValueError("an octal mode as text, as '660'")
+    return digits
+
+
 def option(default: T, read: Reader[T], help: str) -> T:  # noqa: A002
     """A row of the table."""
     return field(default=default, metadata={"read": read, "help": help})
@@ -115,8 +156,12 @@ class Config:
     """The table: every option of this version with its type, default, reader and help."""
 
     app: str = option("", text, "the application, as module:attribute or 'module:factory()'")
+    bind: tuple[str, ...] = option((), read_places, "a place to listen at, in place of the next four; may be repeated")
     host: str = option("127.0.0.1", text, "address or host name to listen on; empty for every address")
-    port: int = option(8000, whole(0, 65535), "port to listen on; 0 picks a free one")
+    port: int = option(DEFAULT_PORT, whole(0, 65535), "port to listen on; 0 picks a free one")
+    uds: str = option("", unix_path, "Unix socket to listen on, instead of a port")
+    fd: int = option(NO_FD, descriptor, "descriptor that listens already, instead of a port")
+    uds_mode: str = option("666", mode, "permissions of the Unix sockets that are made, in octal")
     backlog: int = option(2048, whole(1, 65535), "connections the kernel may hold before they are accepted")
     workers: int = option(0, whole(0, 1000), "worker processes under a supervisor; 0 serves in this process")
     interface: Interface = option("auto", read_interface, "what the application speaks: auto or wsgi")
@@ -144,13 +189,19 @@ class Config:
     body_memory: int = option(
         512 << 10, size(0, 1 << 40), "most bytes of a body in memory; a longer one goes to a file"
     )
+    # No option: bind, or what host, port, uds or fd come to; empty when none of them was given.
+    places: tuple[Place, ...] = ()
 
 
 class Options(TypedDict, total=False):
     """The same options as run() and Server() take them: sizes and numbers as text too."""
 
+    bind: str | Sequence[str]
     host: str
     port: int | str
+    uds: str
+    fd: int | str
+    uds_mode: str
     backlog: int | str
     workers: int | str
     interface: Interface
@@ -177,7 +228,11 @@ class Options(TypedDict, total=False):
     body_memory: int | str
 
 
-TABLE = {row.name: row for row in fields(Config)}
+TABLE = {row.name: row for row in fields(Config) if row.metadata}
+
+# Ways to say where to listen: one at a time.
+WAY_OF = {"bind": "bind", "host": "tcp", "port": "tcp", "uds": "uds", "fd": "fd"}
+NO_PLACE: Mapping[str, object] = {"bind": (), "uds": "", "fd": NO_FD}
 
 
 class Layer(NamedTuple):
@@ -248,9 +303,41 @@ def read_value(name: str, value: object, label: str) -> object:
         raise ConfigError(f"{label}: {value!r} is not {error}") from None
 
 
+def way_of(values: Mapping[str, object], label: Callable[[str], str]) -> str | None:
+    """How one layer says where to listen, if it does."""
+    named = {WAY_OF[name]: name for name in WAY_OF if name in values and values[name] != NO_PLACE.get(name)}
+    if len(named) > 1:
+        one, other = list(named.values())[:2]
+        raise ConfigError(f"{label(one)} and {label(other)} exclude each other; {label('bind')} takes several places")
+    return next(iter(named), None)
+
+
+def places_of(way: str | None, settings: Config) -> tuple[Place, ...]:
+    match way:
+        case "bind" if settings.bind:
+            return tuple(map(parse, settings.bind))
+        case "tcp":
+            return (Tcp(settings.host.strip("[]"), settings.port),)
+        case "uds" if settings.uds:
+            return (unix(settings.uds),)
+        case "fd" if settings.fd != NO_FD:
+            return (Descriptor(settings.fd),)
+        case _:
+            return ()
+
+
 def build(*layers: Layer) -> Config:
-    """The configuration of these layers; a later one wins. Each is checked whole, also where it is overruled."""
+    """The configuration of these layers; a later one wins. Each is checked whole, also where it is overruled.
+
+    Where to listen is one thing: a layer that says it overrules what others have said of it, by whatever option.
+    """
     values: dict[str, object] = {}
+    way = None
     for layer in layers:
-        values |= {name: read_value(name, value, layer.label(name)) for name, value in layer.values.items()}
-    return Config(**values)  # type: ignore[arg-type]
+        given = {name: read_value(name, value, layer.label(name)) for name, value in layer.values.items()}
+        if (here := way_of(given, layer.label)) is not None:
+            way = here
+            values = {name: value for name, value in values.items() if WAY_OF.get(name, way) == way}
+        values |= given
+    settings = Config(**values)  # type: ignore[arg-type]
+    return replace(settings, places=places_of(way, settings))

@@ -113,7 +113,7 @@ class Shares:
         self.groups = {
             place: Group(listener.sock, backlog)
             for place, listener in enumerate(listeners)
-            if not shared and can_multiply(listener.sock)
+            if not shared and can_multiply(listener)
         }
         self.count = 1
         self.chosen: list[int] = []
@@ -156,5 +156,6 @@ class Shares:
             group.steer(self.chosen)
 
 
-def can_multiply(sock: socket.socket) -> bool:
-    return sock.family in (socket.AF_INET, socket.AF_INET6)
+def can_multiply(listener: Listener) -> bool:
+    """A Unix socket has one queue; whoever handed one down goes on listening on that one."""
+    return listener.sock.family in (socket.AF_INET, socket.AF_INET6) and not listener.inherited

@@ -74,7 +74,7 @@ def serve(app: WSGIApplication | str, settings: Config) -> None:
 def serve_alone(app: WSGIApplication | str, settings: Config) -> None:
     """Serve in this thread. Signals are handled if it is the main one; in any other nothing stops it."""
     application, name = load(app, settings)
-    listeners = sockets.listen(settings.host, settings.port, settings.backlog)
+    listeners = listen(settings)
     try:
         worker = make_worker(application, listeners, settings)
 
@@ -112,7 +112,7 @@ def supervise(app: WSGIApplication | str, settings: Config) -> None:
     def say(count: int) -> None:
         announce(f"{name} (wsgi, {count} workers)", listeners)
 
-    listeners = sockets.listen(settings.host, settings.port, settings.backlog)
+    listeners = listen(settings)
     try:
         workers.title("supervisor", name)
         shares = Shares(listeners, settings.backlog, shared=False)
@@ -121,6 +121,11 @@ def supervise(app: WSGIApplication | str, settings: Config) -> None:
         logger.info("Velocem stopped")
     finally:
         sockets.close(listeners)
+
+
+def listen(settings: Config) -> list[Listener]:
+    places = settings.places or sockets.default(settings.host, settings.port)
+    return sockets.listen(places, backlog=settings.backlog, uds_mode=int(settings.uds_mode, 8))
 
 
 def load(app: WSGIApplication | str, settings: Config) -> tuple[WSGIApplication, str]:
@@ -185,8 +190,13 @@ class Server:
 
     @property
     def url(self) -> str:
-        """As ``http://127.0.0.1:43211``, without a slash at the end."""
+        """As ``http://127.0.0.1:43211``, without a slash at the end; the first, when there are several."""
         return self._first().url
+
+    @property
+    def urls(self) -> list[str]:
+        """One for every socket; that of a Unix socket is ``unix:/path``."""
+        return [listener.url for listener in self._listeners]
 
     @property
     def port(self) -> int:
@@ -206,7 +216,7 @@ class Server:
         if self._thread is not None:
             raise RuntimeError("a Server starts once")
         app, name = load(self._app, self.config)
-        self._listeners = sockets.listen(self.config.host, self.config.port, self.config.backlog)
+        self._listeners = listen(self.config)
         try:
             self._worker = make_worker(app, self._listeners, self.config)
             self._thread = threading.Thread(target=self._run, name=f"velocem {name}", daemon=True)

@@ -14,6 +14,7 @@ from support.process import Process, command, environment
 
 import velocem
 from velocem.config import LATER, TABLE
+from velocem.places import FORMS
 
 APP = """
 import os, time
@@ -146,7 +147,8 @@ def test_no_application(tmp_path: Path) -> None:
         (["a:b", "--timeout-header=-1"], "--timeout-header: '-1' is not a number of seconds from 0 to 604800"),
         (["a:b", "--interface", "asgi"], "--interface: asgi is not available in this version"),
         (["a:b", "-w", "x"], "--workers: 'x' is not a whole number from 0 to 1000"),
-        (["a:b", "--bind", "x:1"], "--bind is not available in this version (velocem --help lists the options)"),
+        (["a:b", "-b", "/run/a"], f"--bind: '/run/a' is not {FORMS}"),
+        (["a:b", "--fd", "3", "--port", "1"], "--port and --fd exclude each other; --bind takes several places"),
         (["a:b", "--reload"], "--reload is not available in this version (velocem --help lists the options)"),
         (["app"], "'app' is not of the form module:attribute"),
         (["app.py"], "'app.py' names a file; give a module and an attribute, as app:app"),

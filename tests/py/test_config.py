@@ -8,6 +8,7 @@ import pytest
 from velocem import config
 from velocem.config import LATER, TABLE, Config, Options, build, call, command_line, environment, pyproject
 from velocem.exceptions import ConfigError
+from velocem.places import FORMS, Descriptor, Place, Tcp, Unix
 
 
 def refusal(*layers: config.Layer) -> str:
@@ -83,6 +84,76 @@ def test_text_is_text_without_nul(value: object) -> None:
     assert refusal(call({"host": value})) == f"host: {value!r} is not text"
 
 
+# Where to listen.
+
+
+def test_places_are_a_list_or_text_with_commas(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text("[tool.velocem]\nbind = [':80', 'unix:/a,b']\n")
+    assert build(pyproject(tmp_path)).bind == (":80", "unix:/a,b")
+    assert build(environment({"VELOCEM_BIND": ":80, [::1]:81,"})).places == (Tcp("", 80), Tcp("::1", 81))
+    assert build(call({"bind": ("fd://3",)})).places == (Descriptor(3),)
+
+
+@pytest.mark.parametrize(
+    ("value", "line"),
+    [
+        (3, "bind: 3 is not text"),
+        ([3], "bind: [3] is not text"),
+        (["a:1", "a:1"], "bind: a place is named twice"),
+        ([":8000", ":"], f"bind: ':' is not {FORMS}"),
+        (["::1"], "bind: '::1': an IPv6 address stands in brackets, as [::1]:8000"),
+    ],
+)
+def test_other_places_are_refused(value: object, line: str) -> None:
+    assert refusal(call({"bind": value})) == line
+
+
+def test_nothing_said_is_no_place() -> None:
+    assert build(call({"backlog": 5, "uds": "", "fd": -1, "bind": ()})).places == ()
+
+
+@pytest.mark.parametrize(
+    ("given", "place"),
+    [
+        ({"port": 1}, Tcp("127.0.0.1", 1)),
+        ({"host": ""}, Tcp("", 8000)),
+        ({"host": "[::1]"}, Tcp("::1", 8000)),
+        ({"uds": "a.sock"}, Unix("a.sock")),
+        ({"uds": "@name"}, Unix("@name")),
+        ({"fd": 0}, Descriptor(0)),
+    ],
+)
+def test_one_place_by_the_options_of_others(given: dict[str, object], place: Place) -> None:
+    assert build(call(given)).places == (place,)
+
+
+@pytest.mark.parametrize(
+    "given", [{"uds": "a", "port": 1}, {"uds": "a", "fd": 1}, {"bind": ":1", "host": "a"}, {"bind": ":1", "fd": 0}]
+)
+def test_two_ways_in_one_place_exclude_each_other(given: dict[str, object]) -> None:
+    one, other = (name for name in ("bind", "host", "port", "uds", "fd") if name in given)
+    assert refusal(call(given)) == f"{one} and {other} exclude each other; bind takes several places"
+
+
+def test_a_later_layer_overrules_where_to_listen_as_a_whole() -> None:
+    tcp, uds, bind = {"host": "a", "port": "1"}, {"uds": "b"}, {"bind": ":2"}
+    assert build(call(tcp), call({"port": "0"})).places == (Tcp("a", 0),)
+    assert build(call(tcp), call(uds)).places == (Unix("b"),)
+    assert build(call(uds), call(bind), call({"port": 3})).places == (Tcp("127.0.0.1", 3),)
+    assert build(call(uds), call({"uds": ""})).places == ()
+    assert build(call(bind), call({"backlog": 1})).places == (Tcp("", 2),)
+
+
+@pytest.mark.parametrize(("value", "digits"), [("660", "660"), ("0o600", "600"), ("0777", "0777"), ("0", "0")])
+def test_modes_are_octal_text(value: str, digits: str) -> None:
+    assert build(call({"uds_mode": value})).uds_mode == digits
+
+
+@pytest.mark.parametrize("value", ["", "888", "1777", "0x1b0", "-1", "rw", 660, 0o660, None, "00660", "٦٦٠"])
+def test_other_modes_are_refused(value: object) -> None:
+    assert "is not an octal mode as text, as '660'" in refusal(call({"uds_mode": value}))
+
+
 @pytest.mark.parametrize("name", ["asgi", "native"])
 def test_interfaces_of_later_versions_are_refused(name: str) -> None:
     assert refusal(command_line({"interface": name})) == f"--interface: {name} is not available in this version"
@@ -148,4 +219,4 @@ def test_a_broken_pyproject_is_an_error_that_names_the_file(content: str, tmp_pa
 def test_every_option_has_help_that_fits_a_line() -> None:
     for row in TABLE.values():
         assert 0 < len(row.metadata["help"]) < 90
-    assert list(inspect.signature(Config).parameters) == list(TABLE)
+    assert list(inspect.signature(Config).parameters) == [*TABLE, "places"]

@@ -42,6 +42,7 @@ needs_ipv6 = pytest.mark.skipif(not can_listen(socket.AF_INET6, "::1"), reason="
 def test_the_url_can_be_fetched() -> None:
     with Server(app) as server:
         assert server.url == f"http://127.0.0.1:{server.port}"
+        assert server.urls == [server.url]
         assert fetch(f"{server.url}/a") == f"127.0.0.1 {server.port} /a"
 
 
@@ -78,26 +79,6 @@ def test_a_host_name() -> None:
         assert fetch(f"http://localhost:{server.port}/").endswith(" /")
 
 
-def test_every_address_of_an_empty_host_has_one_port() -> None:
-    listeners = sockets.listen("", 0, 10)
-    try:
-        assert len({listener.port for listener in listeners}) == 1
-        assert {listener.name for listener in listeners} <= {"0.0.0.0", "[::]"}
-    finally:
-        sockets.close(listeners)
-
-
-def test_accepted_sockets_inherit_no_delay() -> None:
-    (listener,) = sockets.listen("127.0.0.1", 0, 10)
-    with listener.sock, socket.create_connection(("127.0.0.1", listener.port)) as client:
-        assert not listener.sock.getblocking()
-        client.sendall(b"G")
-        time.sleep(0.05)
-        peer, _ = listener.sock.accept()
-        with peer:
-            assert peer.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
-
-
 def test_an_address_in_use_raises_at_the_with_statement() -> None:
     with Server(app) as server:
         with pytest.raises(StartError, match=rf"^cannot listen on 127.0.0.1:{server.port}: the address is in use$"):
@@ -121,7 +102,7 @@ def test_a_port_that_needs_a_privilege(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(sockets, "open_listener", lambda *_, **__: refuse())
+    monkeypatch.setattr(sockets, "open_address", lambda *_, **__: refuse())
     with pytest.raises(StartError, match=r"^cannot listen on 127.0.0.1:80: permission denied \(a port below 1024"):
         Server(app, port=80).start()
 

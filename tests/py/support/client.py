@@ -6,7 +6,7 @@ import struct
 import time
 from collections.abc import Iterable
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 from velocem import Server
 
@@ -41,18 +41,33 @@ class Response(NamedTuple):
         return "close" in [word.strip().lower() for value in self.all("Connection") for word in value.split(",")]
 
 
+def find(place: tuple[str, int] | str) -> tuple[int, Any]:
+    """Family and address of a host and port, or of a URL, which may be unix:/path or unix:@name."""
+    if isinstance(place, str) and place.startswith("unix:"):
+        path = place.removeprefix("unix:")
+        return socket.AF_UNIX, "\0" + path[1:] if path.startswith("@") else path
+    if isinstance(place, str):
+        host, _, port = place.removeprefix("http://").rpartition(":")
+        place = host.strip("[]"), int(port)
+    found = socket.getaddrinfo(*place, type=socket.SOCK_STREAM)[0]
+    return found[0], found[4]
+
+
 class Client:
     """One connection. Reading never goes past the response that is asked for."""
 
-    def __init__(self, server: Server | tuple[str, int], *, timeout: float = 10.0, receive_buffer: int = 0) -> None:
-        host, port = (server.host.strip("[]"), server.port) if isinstance(server, Server) else server
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        self.sock = socket.socket(found[0], socket.SOCK_STREAM)
+    def __init__(
+        self, server: Server | tuple[str, int] | str, *, timeout: float = 10.0, receive_buffer: int = 0
+    ) -> None:
+        """To the first address of a server, to host and port, or to a URL as the server prints it."""
+        family, address = find(server.url if isinstance(server, Server) else server)
+        self.sock = socket.socket(family, socket.SOCK_STREAM)
         if receive_buffer:  # before connect: the window is agreed on there
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.sock.settimeout(timeout)
-        self.sock.connect(found[4])
-        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.sock.connect(address)
+        if family != socket.AF_UNIX:
+            self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.pending = bytearray()
 
     def __enter__(self) -> Self:

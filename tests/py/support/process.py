@@ -6,11 +6,12 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-START_LINE = re.compile(r"Velocem \S+ serving \S+ \(wsgi[^)]*\) on http://(\S+):(\d+)")
+START_LINE = re.compile(r"Velocem \S+ serving \S+ \(wsgi[^)]*\) on (.+) \(pid \d+\)")
 
 
 def environment(extra: dict[str, str] | None = None) -> dict[str, str]:
@@ -28,9 +29,12 @@ def command(*arguments: str, cwd: Path, env: dict[str, str] | None = None) -> "s
 class Process:
     """A command that serves: started, and at its start-up line when the with block begins."""
 
-    def __init__(self, *arguments: str, cwd: Path, env: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, *arguments: str, cwd: Path, env: dict[str, str] | None = None, starter: Sequence[str] = ()
+    ) -> None:
+        """starter: what is run instead, and becomes the command with these arguments."""
         self.popen = subprocess.Popen(
-            [sys.executable, "-m", "velocem", *arguments],
+            [*(starter or [sys.executable, "-m", "velocem"]), *arguments],
             cwd=cwd,
             env=environment(env),
             stdout=subprocess.PIPE,
@@ -40,7 +44,8 @@ class Process:
         self.errors: list[str] = []
         self.output: list[str] = []
         self.started = threading.Event()
-        self.address = ("", 0)
+        self.urls: list[str] = []
+        self.address = ("", 0)  # of the first, if it has a port
         self.readers = [threading.Thread(target=self._read_errors), threading.Thread(target=self._read_output)]
         for reader in self.readers:
             reader.start()
@@ -50,7 +55,10 @@ class Process:
         for line in self.popen.stderr:
             self.errors.append(line)
             if match := START_LINE.search(line):
-                self.address = (match[1].strip("[]"), int(match[2]))
+                self.urls = match[1].split(" and ")
+                if self.urls[0].startswith("http://"):
+                    host, _, port = self.urls[0].removeprefix("http://").rpartition(":")
+                    self.address = (host.strip("[]"), int(port))
                 self.started.set()
         self.started.set()
 
@@ -60,7 +68,7 @@ class Process:
 
     def __enter__(self) -> Self:
         assert self.started.wait(30)
-        assert self.address[1], f"it did not start: {''.join(self.errors)}"
+        assert self.urls, f"it did not start: {''.join(self.errors)}"
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:

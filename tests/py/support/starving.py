@@ -10,6 +10,7 @@ from typing import Any
 
 from velocem import sockets
 from velocem._core import Worker
+from velocem.places import Tcp
 from velocem.types import FileWrapper, StartResponse, WSGIEnvironment
 
 NOTHING: list[bytes] = []
@@ -142,14 +143,14 @@ def report(_level: int, message: str, error: BaseException | None) -> None:
 
 
 def serve() -> None:
-    listener = sockets.listen("127.0.0.1", 0, 100)[0]
+    listener = sockets.listen([Tcp("127.0.0.1", 0)], backlog=100)[0]
     print(listener.port, flush=True)
     Worker(app, sockets=[(listener.sock.fileno(), "name", "1")], log=report, body_memory=4096).run()
 
 
 def construct() -> None:
     """Workers whose n-th allocation fails, until ten in a row succeed."""
-    listeners = sockets.listen("127.0.0.1", 0, 100)
+    listeners = sockets.listen([Tcp("127.0.0.1", 0)], backlog=100)
     options: dict[str, Any] = {
         "sockets": [(listeners[0].sock.fileno(), "name", "1")],
         "log": print,

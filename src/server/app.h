@@ -46,6 +46,7 @@ struct vel_exchange {
     unsigned status;        /* of the reply head; 0 before it */
     bool given;             /* the application has seen it: on_request was called */
     bool yielded;           /* its turn is the application's: on_turn is to be called */
+    bool wanted;            /* the application has asked for the body */
     bool kept;              /* head and body are in its own memory */
     bool received;          /* the request is complete; of a tunnel, the peer has ended its side */
     bool tunnel;            /* bytes of another protocol go both ways */
@@ -57,6 +58,9 @@ struct vel_app_ops {
     /* True: on_request comes when the request is complete, its body collected in x->body, and on_data and on_end never
      * come. False: on_request comes with the head. */
     bool whole_body;
+
+    /* A client that waits with its body for 100 gets it when vel_exchange_want_body is called, and not before. */
+    bool asks_for_body;
 
     /* A request. Answers now, or later from on_turn. */
     void (*on_request)(struct vel_exchange *x);
@@ -73,6 +77,12 @@ struct vel_app_ops {
     /* The client has gone, was too slow, or broke the protocol; or the worker is killed. Nothing sent now would arrive.
      * Only after on_request, and never after end or abort. The application drops what it holds. */
     void (*on_abort)(struct vel_exchange *x);
+
+    /* Behind a complete request the peer has ended its side: mostly it is gone, but it may still read. May be NULL. */
+    void (*on_leave)(struct vel_exchange *x);
+
+    /* The worker stops, and this exchange is to come to its end. Once; may be NULL. */
+    void (*on_drain)(struct vel_exchange *x);
 };
 
 struct vel_app {
@@ -97,6 +107,8 @@ struct vel_proto {
     void (*await_credit)(struct vel_exchange *x);
     void (*yield)(struct vel_exchange *x);
     void (*consume)(struct vel_exchange *x, size_t n);
+    uint64_t (*owed)(const struct vel_exchange *x);
+    void (*want_body)(struct vel_exchange *x);
 };
 
 /* The final head. Once. VEL_OK, VEL_ESTATE (a second one), VEL_ENOMEM. Copied: nothing of it is kept. */
@@ -164,6 +176,16 @@ static inline int vel_exchange_flush(struct vel_exchange *x) {
  * those may be given back meanwhile. */
 static inline int vel_exchange_wait(struct vel_exchange *x, int ms) {
     return x->proto->wait(x, ms);
+}
+
+/* Bytes of what was sent that wait for the kernel: those of a dispatch that is not over are not counted. */
+static inline uint64_t vel_exchange_owed(const struct vel_exchange *x) {
+    return x->proto->owed(x);
+}
+
+/* For an app that asks for bodies: a client that waits for 100 gets it now, if there was no head yet. */
+static inline void vel_exchange_want_body(struct vel_exchange *x) {
+    x->proto->want_body(x);
 }
 
 /* on_turn is called when everything sent so far is with the kernel. */

@@ -74,9 +74,35 @@ static enum vel_timeout clock_of(const struct vel_conn *c) {
 }
 
 /* Input is left in the kernel while an answer is not out, or a body is not consumed: that is the back-pressure. */
+static bool is_held(const struct vel_conn *c) {
+    return (c->exchange != NULL ? holds_off(c->exchange) : c->owed != NULL) && !c->lingering;
+}
+
+/* An application that would be told of it. */
+static bool would_hear_of_leaving(const struct vel_conn *c) {
+    const struct vel_exchange *x = c->exchange;
+    return x != NULL && x->given && x->received && !x->ended && !c->left && x->app->ops->on_leave != NULL;
+}
+
+/* What no input is taken of stays registered as it was, which costs no system call for the usual peer: one that waits
+ * for its answer. The first event shows the other kind. */
+static unsigned held_read(const struct vel_conn *c) {
+    if (!c->pushed && (c->watch.io & VEL_READ))
+        return VEL_READ;
+    return would_hear_of_leaving(c) ? VEL_HUP : 0;
+}
+
 static unsigned wanted_io(const struct vel_conn *c) {
-    bool waits = c->exchange != NULL ? holds_off(c->exchange) : c->owed != NULL;
-    return (c->eof || (waits && !c->lingering) ? 0 : VEL_READ) | (c->owed != NULL ? VEL_WRITE : 0);
+    unsigned read = c->eof ? 0 : is_held(c) ? held_read(c) : VEL_READ;
+    return read | (c->owed != NULL ? VEL_WRITE : 0);
+}
+
+static void set_aside(struct vel_conn *c, unsigned io) {
+    c->pushed = c->unread = true;
+    if (!(io & VEL_HUP) || !would_hear_of_leaving(c))
+        return;
+    c->left = true;
+    c->exchange->app->ops->on_leave(c->exchange);
 }
 
 /* The kernel has taken the rest between the exchange's last try and now: no write event will tell. */
@@ -110,6 +136,8 @@ static void settle(struct vel_conn *c) {
         else
             linger(c);
     }
+    if (!is_held(c))
+        c->pushed = c->left = false;
     if (c->fate == VEL_FATE_CUT || vel_loop_watch(w->loop, &c->watch, wanted_io(c)) != VEL_OK)
         destroy(c);
     else
@@ -275,8 +303,12 @@ static void on_io(struct vel_watch *watch, unsigned io) {
         vel_conn_doom(c, VEL_FATE_CUT);
     if ((io & VEL_WRITE) && c->fate != VEL_FATE_CUT && vel_output_flush(c) == VEL_OK)
         written(c);
-    if ((io & (VEL_READ | VEL_HUP)) && !c->eof && (c->fate == VEL_FATE_OPEN || c->lingering))
-        receive(c);
+    if ((io & (VEL_READ | VEL_HUP)) && !c->eof && c->fate != VEL_FATE_CUT) {
+        if (is_held(c))
+            set_aside(c, io);
+        else if (c->fate == VEL_FATE_OPEN || c->lingering)
+            receive(c);
+    }
     settle(c);
 }
 
@@ -316,10 +348,16 @@ void vel_conn_close(struct vel_conn *c) {
 }
 
 void vel_conn_drain(struct vel_conn *c) {
-    if (c->exchange != NULL || c->fate != VEL_FATE_OPEN || c->in.len > 0)
+    struct vel_exchange *x = c->exchange;
+    if (c->fate != VEL_FATE_OPEN)
         return;
     c->worker->serving = c;
-    close_idle(c);
+    if (x == NULL && c->in.len == 0)
+        close_idle(c);
+    else if (x != NULL && x->given && !x->ended && x->app->ops->on_drain != NULL) {
+        x->app->ops->on_drain(x);
+        go_on(c);
+    }
     settle(c);
 }
 

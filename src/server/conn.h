@@ -41,6 +41,8 @@ struct vel_conn {
     bool progress;      /* something moved in this dispatch: the clock starts anew */
     bool served;        /* a request has been answered here: waiting is keep-alive from now on */
     bool unread;        /* the kernel may hold input that nobody will read */
+    bool pushed;        /* while no input is taken some has come, or the end of it */
+    bool left;          /* then the peer has ended its side */
 };
 
 /* Takes over fd, which is non-blocking; serves what already came. Closes fd when memory is short. */

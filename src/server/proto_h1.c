@@ -34,6 +34,22 @@ static void consume(struct vel_exchange *x, size_t n) {
         read_on(x);
 }
 
+void vel_proto_h1_continue(struct vel_conn *c) {
+    if (!c->h1.want_continue)
+        return;
+    c->h1.want_continue = false;
+    if (vel_output_copy(c, VEL_SLICE(VEL_H1_CONTINUE)) != VEL_OK)
+        vel_conn_doom(c, VEL_FATE_CUT);
+}
+
+static void want_body(struct vel_exchange *x) {
+    x->wanted = true;
+    if (x->status != 0 || x->received)
+        return;
+    attend(x->conn);
+    vel_proto_h1_continue(x->conn);
+}
+
 /* --- replies --------------------------------------------------------------------------------------------------- */
 
 /* The application is done with it: turns it has asked for are not given. */
@@ -259,6 +275,10 @@ static void reply_await_credit(struct vel_exchange *x) {
         x->conn->awaits_credit = true;
 }
 
+static uint64_t reply_owed(const struct vel_exchange *x) {
+    return x->conn->owed != NULL ? vel_sendq_size(x->conn->owed) : 0;
+}
+
 const struct vel_proto vel_proto_h1 = {
     .head = reply_head,
     .inform = reply_inform,
@@ -272,4 +292,6 @@ const struct vel_proto vel_proto_h1 = {
     .await_credit = reply_await_credit,
     .yield = reply_yield,
     .consume = consume,
+    .owed = reply_owed,
+    .want_body = want_body,
 };

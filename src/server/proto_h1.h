@@ -19,6 +19,9 @@ bool vel_proto_h1_next(struct vel_conn *c);
 /* Ends the present exchange, if there is one, with its connection. */
 void vel_proto_h1_drop(struct vel_conn *c);
 
+/* A client that waits for 100 gets it, once. */
+void vel_proto_h1_continue(struct vel_conn *c);
+
 /* Refuses the present request, or what was to become one, with this status, if no reply has begun; the connection takes
  * no more. */
 void vel_proto_h1_refuse(struct vel_conn *c, unsigned status);

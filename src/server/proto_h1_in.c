@@ -169,11 +169,8 @@ static void more(struct vel_conn *c, bool head_begun) {
             save_partial(c);
         return;
     }
-    if (c->h1.want_continue && !c->exchange->ended) {
-        c->h1.want_continue = false;
-        if (vel_output_copy(c, VEL_SLICE(VEL_H1_CONTINUE)) != VEL_OK)
-            vel_conn_doom(c, VEL_FATE_CUT);
-    }
+    if (!c->exchange->ended && (c->exchange->wanted || !c->exchange->app->ops->asks_for_body))
+        vel_proto_h1_continue(c);
     keep(c);
 }
 

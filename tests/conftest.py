@@ -2,5 +2,5 @@
 
 import os
 
-for name in [name for name in os.environ if name.startswith("VELOCEM_")]:
+for name in [name for name in os.environ if name.startswith(("VELOCEM_", "WEB_CONC"))]:
     del os.environ[name]

@@ -50,6 +50,11 @@ class Worker:
         # -1: no access log.
         access_fd: int = ...,
         access_format: Literal["common", "combined", "json"] = ...,
+        # Seconds for the next request of an idle connection, after stop().
+        timeout_drain_idle: float = 0,
+        # When so many requests have come, a newline is written to the descriptor, once; 0: never.
+        requests_max: int = 0,
+        requests_fd: int = -1,
         multithread: bool = False,
         multiprocess: bool = False,
     ) -> None: ...
@@ -57,7 +62,7 @@ class Worker:
         """Serve in the calling thread until stopped."""
 
     def stop(self, *, retire: Sequence[int] = ()) -> None:
-        """From any thread: no new connections, idle ones closed, running requests finish, then run() returns.
+        """From any thread: no new connections, the next answer of each is its last, then run() returns.
 
         Nobody is to go on listening on the sockets in retire: connections that the kernel has made on them are served
         first, then they refuse new ones, in every process that holds them. The queue of any other socket is left alone.

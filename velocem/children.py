@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import NamedTuple, NoReturn
 
-from velocem import _core, inbox
+from velocem import _core, inbox, signals
 
 # What a child is told to do, each with ending as its default: while the child is still starting, that is what it means.
 REPLACED = signal.SIGTERM  # finish what has begun: another worker goes on with its sockets
@@ -23,11 +23,19 @@ AT_ONCE = signal.SIGQUIT
 
 
 class Report(NamedTuple):
-    """What a child says: that it is "ready", or "failed" to be, with the reason and where the application raised it."""
+    """What a child says.
+
+    "ready"; "failed", with the reason and where the application raised it, before it ends; "broken", the same, when it
+    waits for a file to change; "changed", with the file; "worn", when it has served its number of requests.
+    """
 
     word: str
     text: str
     trace: str
+
+
+# The core writes a newline.
+WORN = Report("worn", "", "")
 
 
 class Reporter:
@@ -68,7 +76,7 @@ class Child:
                 self.rest += data
             self.is_silent = True
         *lines, self.rest = self.rest.split(b"\n")
-        return [Report(*json.loads(line)) for line in lines]
+        return [Report(*json.loads(line)) if line else WORN for line in lines]
 
     def send(self, number: signal.Signals, *, within: float | None = None) -> None:
         """Signal it, and kill it if it has not ended in this many seconds."""
@@ -165,6 +173,10 @@ def reset_signals() -> None:
     signal.set_wakeup_fd(-1)
     for number in inbox.NUMBERS:
         signal.signal(number, signal.SIG_DFL)
+    # The supervisor hears of these from the terminal too, and says what is to be done.
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signals.ignore)
+    signal.signal(signal.SIGUSR1, signals.reopen)
 
 
 def die_with(parent: int, leash: int) -> None:

@@ -2,20 +2,19 @@
 
 import argparse
 import platform
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 from velocem import __version__, config, server
-from velocem.config import LATER, TABLE, Config
+from velocem.config import LATER, TABLE, Config, Layer
 from velocem.exceptions import ConfigError
 from velocem.places import FORMS
 
 # People at a terminal want to see requests, as other servers show them; a program asks for it.
 COMMAND_DEFAULTS = {"access_log": True}
 
-SHORT = {"bind": ["-b"], "workers": ["-w"]}
-METAVARS = {"bind": "PLACE", "fd": "NUMBER", "uds": "PATH"}
+SHORT = {"bind": ["-b"], "pid": ["-p"], "workers": ["-w"]}
+METAVARS = {"bind": "PLACE", "fd": "NUMBER", "pid": "FILE", "uds": "PATH"}
 
 
 class Parser(argparse.ArgumentParser):
@@ -51,6 +50,12 @@ def make_parser() -> argparse.ArgumentParser:
         parser.add_argument(
             config.spell_flag(name), *SHORT.get(name, []), action=Later, nargs="?", help=argparse.SUPPRESS
         )
+    parser.add_argument(
+        "--check-config", action="store_true", help="load the application, say whether all is well, and end"
+    )
+    parser.add_argument(
+        "--print-config", action="store_true", help="print every option with where it comes from, and end"
+    )
     parser.add_argument("--version", action="version", version=version_line())
     return parser
 
@@ -82,7 +87,7 @@ def show_default(name: str, default: object) -> str:
         return "none"
     if isinstance(default, int) and metavar(name) == "SIZE":
         return show_size(default)
-    return f"{default:g}" if isinstance(default, float) else str(default)
+    return f"{default:g}" if isinstance(default, float) else str(default) or "none"
 
 
 def show_size(number: int) -> str:
@@ -97,19 +102,50 @@ def version_line() -> str:
     return f"Velocem {__version__}, {python}, {platform.system()} {platform.machine()}"
 
 
-def read_config(argv: Sequence[str] | None = None) -> Config:
+def read_arguments(argv: Sequence[str] | None) -> dict[str, Any]:
+    """Those that are given, by name."""
+    parser = make_parser()
+    values, rest = parser.parse_known_args(argv)
+    for word in rest:
+        if word.startswith("-"):
+            parser.error(str(config.unknown(unspell(word), config.spell_flag)))
+    if rest:
+        parser.error(f"one application at a time: {' '.join(rest)}")
+    return vars(values)
+
+
+def unspell(word: str) -> str:
+    return word.lstrip("-").partition("=")[0].removeprefix("no-").replace("-", "_")
+
+
+def spell_default(name: str) -> str:  # noqa: ARG001
+    return "default"
+
+
+def layers(values: Mapping[str, Any]) -> list[Layer]:
     """The configuration of the command: the command line, then the environment, then pyproject.toml."""
-    values = vars(make_parser().parse_args(argv))
-    defaults = config.call(COMMAND_DEFAULTS)
-    settings = config.build(defaults, config.pyproject(Path.cwd()), config.environment(), config.command_line(values))
+    return [Layer(COMMAND_DEFAULTS, spell_default), *config.surroundings(), config.command_line(values)]
+
+
+def read_config(values: Mapping[str, Any]) -> Config:
+    settings = config.build(*layers(values))
     if not settings.app:
         raise ConfigError("no application is named, as in: velocem module:attribute")
     return settings
 
 
 def start(argv: Sequence[str] | None) -> None:
-    settings = read_config(argv)
-    server.serve(settings.app, settings)
+    values = read_arguments(argv)
+    check, show = values.pop("check_config", False), values.pop("print_config", False)
+    if show:
+        print(config.show(*layers(values)))  # noqa: T201
+    if check:
+        settings = read_config(values)
+        server.load(settings.app, settings)
+        print(f"{settings.app} can be served")  # noqa: T201
+    if not (check or show):
+        settings = read_config(values)
+        server.serve(settings.app, settings)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,5 +1,7 @@
 """The options: one table for the command line, the environment, pyproject.toml and the calls."""
 
+import difflib
+import json
 import math
 import os
 import tomllib
@@ -15,6 +17,7 @@ from velocem.places import DEFAULT_PORT, FORMS, Descriptor, Place, Tcp, parse, u
 T = TypeVar("T")
 Reader = Callable[[object], T]
 AccessFormat = Literal["common", "combined", "json"]
+Accept = Literal["own", "shared"]
 Interface = Literal["auto", "wsgi"]
 
 ENV_PREFIX = "VELOCEM_"
@@ -28,13 +31,40 @@ LATER = frozenset(
     {
         "forwarded_allow_ips",
         "limit_concurrency",
-        "max_requests",
-        "max_requests_jitter",
-        "reload",
         "root_path",
         "threads",
     }
 )
+
+
+# Variables that other servers read as well.
+SHARED_VARIABLES = {"WEB_CONCURRENCY": "workers"}
+SPELT = {name: key for key, name in SHARED_VARIABLES.items()}
+
+# What uvicorn, gunicorn, granian, hypercorn and uWSGI call an option of ours.
+ELSEWHERE = {
+    "access_log_fmt": "access_log_format",
+    "access_logformat": "access_log_format",
+    "blocking_threads": "threads",
+    "chdir": "app_dir",
+    "error_logfile": "log_file",
+    "errorlog": "log_file",
+    "graceful_timeout": "timeout_graceful_shutdown",
+    "http1_header_read_timeout": "timeout_header",
+    "keep_alive": "timeout_keep_alive",
+    "limit_max_requests": "max_requests",
+    "limit_max_requests_jitter": "max_requests_jitter",
+    "limit_request_field_size": "limit_field_size",
+    "limit_request_fields": "limit_fields",
+    "limit_request_line": "limit_target",
+    "logto": "log_file",
+    "pidfile": "pid",
+    "pid_file": "pid",
+    "processes": "workers",
+    "pythonpath": "app_dir",
+    "url_path_prefix": "root_path",
+    "working_dir": "app_dir",
+}
 
 
 # Readers: a value as text or as Python gives it, to its type. A ValueError's text completes "... is not ...".
@@ -147,6 +177,7 @@ def option(default: T, read: Reader[T], help: str) -> T:  # noqa: A002
 
 
 read_interface = cast("Reader[Interface]", choice(*get_args(Interface), later=("asgi", "native")))
+read_accept = cast("Reader[Accept]", choice(*get_args(Accept)))
 read_access_format = cast("Reader[AccessFormat]", choice(*get_args(AccessFormat)))
 head_size = size(64, 16 << 20)
 
@@ -163,13 +194,21 @@ class Config:
     fd: int = option(NO_FD, descriptor, "descriptor that listens already, instead of a port")
     uds_mode: str = option("666", mode, "permissions of the Unix sockets that are made, in octal")
     backlog: int = option(2048, whole(1, 65535), "connections the kernel may hold before they are accepted")
+    accept: Accept = option("own", read_accept, "own: a listening socket for each worker; shared: one for all")
     workers: int = option(0, whole(0, 1000), "worker processes under a supervisor; 0 serves in this process")
+    max_requests: int = option(0, whole(0, 1 << 62), "requests after which a worker is replaced; 0 is never")
+    max_requests_jitter: int = option(0, whole(0, 1 << 62), "at most so many more, so that not all go at once")
+    preload: bool = option(False, flag, "import the application once, before the workers are forked")
+    reload: bool = option(False, flag, "start the workers again when a file of a module changes")
+    pid: str = option("", text, "file that the process number is written to; empty is none")
     interface: Interface = option("auto", read_interface, "what the application speaks: auto or wsgi")
     factory: bool = option(False, flag, "call what is named to get the application")
     app_dir: str = option(".", text, "folder to import the application from")
     log_level: str = option("info", choice(*LEVELS), "least level of the server's log: " + ", ".join(LEVELS))
+    log_file: str = option("-", text, "file of the server's log; - is standard error")
     access_log: bool = option(False, flag, "write a line for every request to standard output")
     access_log_format: AccessFormat = option("common", read_access_format, "common, combined or json")
+    access_logfile: str = option("-", text, "file of the access log; - is standard output")
     server_header: bool = option(True, flag, "send a Server field")
     date_header: bool = option(True, flag, "send a Date field")
     timeout_header: float = option(10.0, seconds, "seconds for a whole request head to come; 0 is no limit")
@@ -192,6 +231,11 @@ class Config:
     # No option: bind, or what host, port, uds or fd come to; empty when none of them was given.
     places: tuple[Place, ...] = ()
 
+    @property
+    def supervised(self) -> bool:
+        """Whether the application runs in worker processes."""
+        return self.workers > 0 or self.max_requests > 0 or self.preload or self.reload
+
 
 class Options(TypedDict, total=False):
     """The same options as run() and Server() take them: sizes and numbers as text too."""
@@ -203,13 +247,21 @@ class Options(TypedDict, total=False):
     fd: int | str
     uds_mode: str
     backlog: int | str
+    accept: Accept
     workers: int | str
+    max_requests: int | str
+    max_requests_jitter: int | str
+    preload: bool
+    reload: bool
+    pid: str
     interface: Interface
     factory: bool
     app_dir: str
     log_level: str
+    log_file: str
     access_log: bool
     access_log_format: AccessFormat
+    access_logfile: str
     server_header: bool
     date_header: bool
     timeout_header: float | str
@@ -265,6 +317,14 @@ def environment(environ: Mapping[str, str] | None = None) -> Layer:
     return Layer(values, spell_variable)
 
 
+def conventions(environ: Mapping[str, str] | None = None) -> Layer:
+    """Variables without our prefix that platforms set and other servers read."""
+    variables = os.environ if environ is None else environ
+    return Layer(
+        {name: variables[key] for key, name in SHARED_VARIABLES.items() if key in variables}, SPELT.__getitem__
+    )
+
+
 def pyproject(folder: Path) -> Layer:
     """The table [tool.velocem] of the folder's pyproject.toml, if there is one."""
     return Layer(read_pyproject(folder / "pyproject.toml"), spell_key)
@@ -290,11 +350,25 @@ def call(values: Mapping[str, object]) -> Layer:
     return Layer(values, str)
 
 
-def read_value(name: str, value: object, label: str) -> object:
+def nearest(name: str) -> str | None:
+    """The option that was probably meant."""
+    if name in ELSEWHERE:
+        return ELSEWHERE[name]
+    found = difflib.get_close_matches(name, [*TABLE, *LATER], n=1)
+    return found[0] if found else None
+
+
+def unknown(name: str, label: Callable[[str], str]) -> ConfigError:
+    meant = nearest(name)
+    return ConfigError(f"{label(name)}: no such option" + (f"; did you mean {label(meant)}?" if meant else ""))
+
+
+def read_value(name: str, value: object, spell: Callable[[str], str]) -> object:
+    label = spell(name)
     if name in LATER:
         raise ConfigError(f"{label} is not available in this version")
     if name not in TABLE:
-        raise ConfigError(f"{label}: no such option")
+        raise unknown(name, spell)
     try:
         return cast("Reader[object]", TABLE[name].metadata["read"])(value)
     except ConfigError as error:
@@ -334,10 +408,32 @@ def build(*layers: Layer) -> Config:
     values: dict[str, object] = {}
     way = None
     for layer in layers:
-        given = {name: read_value(name, value, layer.label(name)) for name, value in layer.values.items()}
+        given = {name: read_value(name, value, layer.label) for name, value in layer.values.items()}
         if (here := way_of(given, layer.label)) is not None:
             way = here
             values = {name: value for name, value in values.items() if WAY_OF.get(name, way) == way}
         values |= given
+    if values.get("access_logfile", "-") != "-":
+        values.setdefault("access_log", True)
     settings = Config(**values)  # type: ignore[arg-type]
     return replace(settings, places=places_of(way, settings))
+
+
+def surroundings() -> tuple[Layer, Layer, Layer]:
+    """What is around a command or a call: the file of the folder, then variables that many servers know, then ours."""
+    return pyproject(Path.cwd()), conventions(), environment()
+
+
+def show(*layers: Layer) -> str:
+    """The configuration of these layers, as it could stand in pyproject.toml; with where each value comes from."""
+    settings = build(*layers)
+    origins = {name: layer.label(name) for layer in layers for name in layer.values}
+    lines = [(show_option(name, getattr(settings, name)), origins.get(name, "default")) for name in TABLE]
+    width = max(len(line) for line, _ in lines)
+    return "\n".join(["[tool.velocem]", *(f"{line:{width}}  # {origin}" for line, origin in lines)])
+
+
+def show_option(name: str, value: object) -> str:
+    """What JSON writes for these types is TOML. Only one way to say where to listen may stand there."""
+    line = f"{name.replace('_', '-')} = {json.dumps(value)}"
+    return f"# {line}" if name in WAY_OF and value == TABLE[name].default else line

@@ -1,25 +1,29 @@
 """Serving one application: run() in the main thread, Server in a thread of its own."""
 
+import gc
 import os
+import random
 import sys
 import threading
 import traceback
 from collections.abc import Callable
-from pathlib import Path
 from types import TracebackType
-from typing import Self, Unpack
+from typing import NamedTuple, Self, Unpack
 
-from velocem import __version__, config, importer, signals, sockets, workers
+from velocem import __version__, config, importer, pidfile, signals, sockets, workers
 from velocem._core import Worker
 from velocem.config import Config, Options
 from velocem.exceptions import ApplicationError, ConfigError, StartError
-from velocem.logging import configure, logger, report
+from velocem.logging import configure, logger, open_file, report
 from velocem.reuseport import Shares
 from velocem.sockets import Listener
 from velocem.supervisor import Plan, Supervisor
 from velocem.types import WSGIApplication
 
 STDOUT = 1
+
+# After a signal, an idle connection gets this long for a request that may be under way: see docs/processes.md.
+DRAIN_IDLE_SECONDS = 1.0
 
 # What the thread of a killed worker gets to end before the application counts as stuck.
 KILL_SECONDS = 5.0
@@ -38,7 +42,7 @@ def run(app: WSGIApplication | str, **options: Unpack[Options]) -> None:
 
 
 def run_config(options: Options) -> Config:
-    return config.build(config.pyproject(Path.cwd()), config.environment(), config.call(dict(options)))
+    return config.build(*config.surroundings(), config.call(dict(options)))
 
 
 def guard(start: Callable[[], None]) -> int:
@@ -64,11 +68,12 @@ def complain(error: Exception, status: int) -> int:
 
 def serve(app: WSGIApplication | str, settings: Config) -> None:
     """Serve until a signal, in this process or in workers of it."""
-    configure(settings.log_level)
-    if settings.workers:
-        supervise(app, settings)
-    else:
-        serve_alone(app, settings)
+    configure(settings.log_level, settings.log_file)
+    with pidfile.held(settings.pid):
+        if settings.supervised:
+            supervise(app, settings)
+        else:
+            serve_alone(app, settings)
 
 
 def serve_alone(app: WSGIApplication | str, settings: Config) -> None:
@@ -76,7 +81,7 @@ def serve_alone(app: WSGIApplication | str, settings: Config) -> None:
     application, name = load(app, settings)
     listeners = listen(settings)
     try:
-        worker = make_worker(application, listeners, settings)
+        worker = make_worker(application, listeners, settings, Role(drain_idle=DRAIN_IDLE_SECONDS))
 
         def say() -> None:
             announce(f"{name} (wsgi)", listeners)
@@ -98,29 +103,55 @@ def announce(what: str, listeners: list[Listener]) -> None:
 
 def supervise(app: WSGIApplication | str, settings: Config) -> None:
     """Serve in workers, which this process watches over."""
+    check_supervised(app, settings)
+    target, name = (app, app) if isinstance(app, str) else load(app, settings)
+    if settings.preload:
+        target, _ = load(app, settings)
+        gc.collect()
+        gc.freeze()  # what no process collects stays in pages that all share
+    warn_of_threads()
+    listeners = listen(settings)
+    count = max(settings.workers, 1)
+
+    def make(listeners: list[Listener], reports: int) -> Worker:
+        application = load(target, settings)[0] if isinstance(target, str) else target
+        # One worker is not alone while another comes in its place; with --reload it goes first.
+        role = Role(count > 1 or not settings.reload, DRAIN_IDLE_SECONDS, requests_until_replaced(settings), reports)
+        return make_worker(application, listeners, settings, role)
+
+    def say(count: int) -> None:
+        announce(f"{name} (wsgi, {count} worker{'s' * (count > 1)})", listeners)
+
+    try:
+        workers.title("supervisor", name)
+        shares = Shares(listeners, settings.backlog, shared=settings.accept == "shared")
+        grace = settings.timeout_graceful_shutdown
+        Supervisor(Plan(name, make, count, grace, shares, say, settings.preload, settings.reload)).run()
+        logger.info("Velocem stopped")
+    finally:
+        sockets.close(listeners)
+
+
+def warn_of_threads() -> None:
+    others = [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()]
+    if others:
+        logger.warning("threads do not live on in workers: %s", ", ".join(others))
+
+
+def requests_until_replaced(settings: Config) -> int:
+    jitter = random.randint(0, settings.max_requests_jitter)  # noqa: S311
+    return settings.max_requests + jitter if settings.max_requests else 0
+
+
+def check_supervised(app: WSGIApplication | str, settings: Config) -> None:
     if threading.current_thread() is not threading.main_thread():
         raise ConfigError("workers: a supervisor lives by signals, which only the main thread gets")
     if isinstance(app, str):
         importer.parse(app)
-        name = app
-    else:
-        app, name = load(app, settings)
-
-    def make(listeners: list[Listener]) -> Worker:
-        return make_worker(load(app, settings)[0], listeners, settings, multiprocess=True)
-
-    def say(count: int) -> None:
-        announce(f"{name} (wsgi, {count} workers)", listeners)
-
-    listeners = listen(settings)
-    try:
-        workers.title("supervisor", name)
-        shares = Shares(listeners, settings.backlog, shared=False)
-        supervisor = Supervisor(Plan(name, make, settings.workers, settings.timeout_graceful_shutdown, shares, say))
-        supervisor.run()
-        logger.info("Velocem stopped")
-    finally:
-        sockets.close(listeners)
+    elif settings.reload:
+        raise ConfigError("reload: needs an import string, to import the application again")
+    if settings.reload and settings.preload:
+        raise ConfigError("reload: what is imported before the fork (preload) is not imported again")
 
 
 def listen(settings: Config) -> list[Listener]:
@@ -139,9 +170,16 @@ def load(app: WSGIApplication | str, settings: Config) -> tuple[WSGIApplication,
     return importer.check(app, str(name), settings.interface), str(name)
 
 
-def make_worker(
-    app: WSGIApplication, listeners: list[Listener], settings: Config, *, multiprocess: bool = False
-) -> Worker:
+class Role(NamedTuple):
+    """Where a worker runs, for it to know."""
+
+    multiprocess: bool = False
+    drain_idle: float = 0.0
+    requests_max: int = 0
+    requests_fd: int = -1
+
+
+def make_worker(app: WSGIApplication, listeners: list[Listener], settings: Config, role: Role) -> Worker:
     return Worker(
         app,
         sockets=[(listener.sock.fileno(), listener.name, str(listener.port)) for listener in listeners],
@@ -162,10 +200,19 @@ def make_worker(
         body_memory=settings.body_memory,
         server_header="velocem" if settings.server_header else None,
         date_header=settings.date_header,
-        access_fd=STDOUT if settings.access_log else -1,
+        access_fd=access_fd(settings),
         access_format=settings.access_log_format,
-        multiprocess=multiprocess,
+        multiprocess=role.multiprocess,
+        timeout_drain_idle=role.drain_idle,
+        requests_max=role.requests_max,
+        requests_fd=role.requests_fd,
     )
+
+
+def access_fd(settings: Config) -> int:
+    if not settings.access_log:
+        return -1
+    return STDOUT if settings.access_logfile == "-" else open_file(settings.access_logfile)
 
 
 class Server:
@@ -178,7 +225,7 @@ class Server:
 
     def __init__(self, app: WSGIApplication | str, **options: Unpack[Options]) -> None:
         self.config = config.build(config.call({"port": 0}), config.call(dict(options)))
-        if self.config.workers:
+        if self.config.supervised:
             raise ConfigError("workers: a Server is one process; velocem.run() has several")
         self._app = app
         self._listeners: list[Listener] = []
@@ -218,7 +265,7 @@ class Server:
         app, name = load(self._app, self.config)
         self._listeners = listen(self.config)
         try:
-            self._worker = make_worker(app, self._listeners, self.config)
+            self._worker = make_worker(app, self._listeners, self.config, Role())
             self._thread = threading.Thread(target=self._run, name=f"velocem {name}", daemon=True)
             self._thread.start()
         except BaseException:

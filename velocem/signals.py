@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
 
 from velocem._core import Worker
+from velocem.logging import reopen_files
 
 Action = Callable[["Handler", FrameType | None], None]
 Actions = Mapping[signal.Signals, Action]
@@ -68,7 +69,12 @@ def stopping(retire: Sequence[int]) -> Action:
 
 def alone(retire: Sequence[int]) -> Actions:
     """Of a worker that is the whole server."""
-    return {signal.SIGINT: Handler.kill, signal.SIGTERM: stopping(retire)}
+    return {signal.SIGINT: Handler.kill, signal.SIGTERM: stopping(retire), signal.SIGUSR1: reopen}
+
+
+def reopen(*_: object) -> None:
+    """Whoever rotates logs has moved their files."""
+    reopen_files()
 
 
 def be_default(number: int) -> None:

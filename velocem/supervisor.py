@@ -12,9 +12,10 @@ from velocem._core import Worker
 from velocem.children import AT_ONCE, CLOSING, REPLACED, RETIRED, Child, Report, Reporter
 from velocem.exceptions import StartError
 from velocem.inbox import Inbox
-from velocem.logging import logger
+from velocem.logging import logger, reopen_files
 from velocem.reuseport import Shares
 from velocem.sockets import Listener
+from velocem.workers import Task
 
 # A worker that has served for so long has not failed in starting; the next one is not held up.
 STEADY_SECONDS = 5.0
@@ -26,8 +27,9 @@ MOST_DELAY = 30.0
 # So many workers may end without a word before the first has served.
 FIRST_TRIES = 3
 
-# What a worker gets that is to end at once.
+# What a worker gets that is to end at once; and after a change of a file.
 AT_ONCE_SECONDS = 1.0
+RESTART_SECONDS = 2.0
 
 # Handshakes under way when a socket is taken out of the choice: see docs/processes.md.
 LAST_CONNECTIONS_SECONDS = 2.0
@@ -37,11 +39,13 @@ class Plan(NamedTuple):
     """What is to be supervised."""
 
     name: str
-    make: Callable[[list[Listener]], Worker]  # in the child: loads the application
+    make: Callable[[list[Listener], int], Worker]  # as Task has it
     workers: int
     grace: float
     shares: Shares
     announce: Callable[[int], None]  # the first time that everything serves
+    preloaded: bool = False
+    reload: bool = False
 
 
 class Slot:
@@ -55,6 +59,7 @@ class Slot:
         self.failures = 0
         self.leave_at: float | None = None  # it is to be given up then
         self.given_up = False
+        self.is_worn = False  # the current one is to be replaced, whatever happens to its successors
 
     def __str__(self) -> str:
         return f"worker {self.number + 1}"
@@ -133,6 +138,10 @@ class Supervisor:
                 self.add_worker()
             case signal.SIGTTOU:
                 self.remove_worker()
+            case signal.SIGUSR1:
+                reopen_files()
+                for child in self.children():
+                    child.send(number)
             case signal.SIGUSR2 | signal.SIGWINCH:
                 logger.warning("%s has no meaning in this version", number.name)
             case _:
@@ -217,7 +226,8 @@ class Supervisor:
         workers.title(str(slot), self.plan.name)
         shares = self.plan.shares
         shares.close_all_but(slot.number)
-        return workers.work(self.plan.make, shares.of(slot.number), reporter, self.plan.grace)
+        plan, portion = self.plan, shares.of(slot.number)
+        return workers.work(Task(plan.make, portion, plan.grace, plan.preloaded, plan.reload), reporter)
 
     def listen_to(self, child: Child) -> None:
         for report in child.read():
@@ -231,14 +241,30 @@ class Supervisor:
                 self.seat(slot, child)
             case "failed":
                 child.failure = report
+            case "broken":
+                sys.stderr.write(report.trace)
+                logger.error("%s: Velocem waits until a file changes", report.text)
+            case "changed":
+                logger.info("%s has changed: Velocem starts again", report.text)
+                self.restart()
+            case "worn":
+                slot.is_worn = True
+                self.to_replace.append(slot)
+                self.replace_next()
             case _:
                 pass
+
+    def restart(self) -> None:
+        """For a developer: what serves the code of before ends, then another begins."""
+        for slot in self.slots:
+            self.dismiss(slot, REPLACED, grace=RESTART_SECONDS)
+            slot.start_at = time.monotonic()
 
     def seat(self, slot: Slot, child: Child) -> None:
         """The new worker serves: the old one may go."""
         child.ready_at = time.monotonic()
         self.ever_ready = True
-        old, slot.current, slot.coming = slot.current, child, None
+        old, slot.current, slot.coming, slot.is_worn = slot.current, child, None, False
         if old is not None:
             self.leave(old, slot, REPLACED)
         if self.announced:
@@ -258,16 +284,17 @@ class Supervisor:
             if slot in self.slots and slot.is_wanted:
                 self.start(slot)
 
-    def leave(self, child: Child, slot: Slot, number: signal.Signals) -> None:
+    def leave(self, child: Child, slot: Slot, number: signal.Signals, grace: float | None = None) -> None:
         """It ends, within its grace."""
-        grace = self.plan.grace + workers.CLEAN_UP_SECONDS if self.plan.grace else None
+        if grace is None and self.plan.grace:
+            grace = self.plan.grace + workers.CLEAN_UP_SECONDS
         child.send(number, within=grace)
         self.leaving[child] = slot
 
-    def dismiss(self, slot: Slot, number: signal.Signals) -> None:
+    def dismiss(self, slot: Slot, number: signal.Signals, grace: float | None = None) -> None:
         for child in (slot.coming, slot.current):
             if child is not None:
-                self.leave(child, slot, number)
+                self.leave(child, slot, number, grace)
         slot.coming = slot.current = None
 
     # Deaths.
@@ -307,10 +334,10 @@ class Supervisor:
             raise StartError(reason)
         logger.error("%s (pid %d) failed to start: %s", slot, child.pid, reason)
         self.to_replace = []
-        if slot.current is None:
-            self.failed(slot)
-        else:
+        if slot.current is not None:
             logger.error("%s of before goes on (pid %d)", slot, slot.current.pid)
+        if slot.current is None or slot.is_worn:
+            self.failed(slot)
 
     def failed(self, slot: Slot) -> None:
         slot.failures += 1

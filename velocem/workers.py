@@ -5,9 +5,11 @@ import signal
 import threading
 import traceback
 from collections.abc import Callable
+from typing import NamedTuple
 
 from velocem import _core, signals, sockets
 from velocem._core import Worker
+from velocem.changes import Watch, behind
 from velocem.children import AT_ONCE, CLOSING, REPLACED, RETIRED, Reporter, flush_streams
 from velocem.exceptions import ApplicationError, ConfigError, StartError
 from velocem.reuseport import Portion
@@ -23,18 +25,33 @@ def title(role: str, name: str) -> None:
     _core.process_title(f"velocem: {role} ({name})")
 
 
-def work(make: Callable[[list[Listener]], Worker], portion: Portion, reporter: Reporter, grace: float) -> int:
+class Task(NamedTuple):
+    """What a worker process is to do."""
+
+    make: Callable[[list[Listener], int], Worker]  # loads the application; the number is the descriptor for reports
+    portion: Portion
+    grace: float
+    keep_exit_functions: bool  # those of before the fork are the application's
+    reload: bool
+
+
+def work(task: Task, reporter: Reporter) -> int:
     """Load the application, serve it, and clean up after it. Returns the exit status."""
-    # The supervisor hears of these from the terminal too, and says what is to be done.
-    for number in (signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signals.ignore)
-    atexit._clear()  # pyright: ignore[reportPrivateUsage] # noqa: SLF001
+    if not task.keep_exit_functions:
+        atexit._clear()  # pyright: ignore[reportPrivateUsage] # noqa: SLF001
+    watch = Watch(lambda path: reporter.say("changed", path)) if task.reload else None
     try:
-        worker = make(portion.own + portion.shared)
+        worker = task.make(task.portion.own + task.portion.shared, reporter.fd)
     except (StartError, ConfigError) as error:
-        reporter.say("failed", str(error), trace_of(error))
+        if watch:
+            watch.add(behind(error))
+        reporter.say("broken" if watch else "failed", str(error), trace_of(error))
+        if watch:
+            watch.wait()
         return 1
-    handler = signals.run(worker, actions(portion, grace), lambda: reporter.say("ready"))
+    if watch:
+        watch.look()
+    handler = signals.run(worker, actions(task.portion, task.grace), lambda: reporter.say("ready"))
     if not handler.killed:
         finish()
     return 0
@@ -62,6 +79,7 @@ def actions(portion: Portion, grace: float) -> Actions:
         AT_ONCE: Handler.kill,
         signal.SIGINT: signals.ignore,
         signal.SIGHUP: signals.ignore,
+        signal.SIGUSR1: signals.reopen,
     }
 
 

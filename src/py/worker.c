@@ -53,10 +53,10 @@ static void on_wake(void *arg) {
 /* The arguments of Worker(), as they come. */
 struct arguments {
     PyObject *app, *sockets, *log, *server_header;
-    unsigned long long limit_body, body_memory;
+    unsigned long long limit_body, body_memory, requests_max;
     unsigned int limit_target, limit_head, limit_fields, limit_field, limit_trailers, limit_chunk_ext, min_body_rate;
-    double header, body, keep_alive, write, graceful;
-    int date_header, access_fd, multithread, multiprocess;
+    double header, body, keep_alive, write, graceful, drain_idle;
+    int date_header, access_fd, requests_fd, multithread, multiprocess;
     const char *access_format;
 };
 
@@ -105,14 +105,17 @@ static int parse(struct arguments *a, PyObject *args, PyObject *kwargs) {
                                         "access_format",
                                         "multithread",
                                         "multiprocess",
+                                        "timeout_drain_idle",
+                                        "requests_max",
+                                        "requests_fd",
                                         NULL};
     return PyArg_ParseTupleAndKeywords(
-               args, kwargs, "O|$OOO&O&O&O&O&O&O&dddddO&O&Opispp:Worker", (char **)names, &a->app, &a->sockets, &a->log,
-               to_uint, &a->limit_target, to_uint, &a->limit_head, to_uint, &a->limit_fields, to_uint, &a->limit_field,
-               to_ullong, &a->limit_body, to_uint, &a->limit_trailers, to_uint, &a->limit_chunk_ext, &a->header,
-               &a->body, &a->keep_alive, &a->write, &a->graceful, to_uint, &a->min_body_rate, to_ullong,
+               args, kwargs, "O|$OOO&O&O&O&O&O&O&dddddO&O&OpisppdO&i:Worker", (char **)names, &a->app, &a->sockets,
+               &a->log, to_uint, &a->limit_target, to_uint, &a->limit_head, to_uint, &a->limit_fields, to_uint,
+               &a->limit_field, to_ullong, &a->limit_body, to_uint, &a->limit_trailers, to_uint, &a->limit_chunk_ext,
+               &a->header, &a->body, &a->keep_alive, &a->write, &a->graceful, to_uint, &a->min_body_rate, to_ullong,
                &a->body_memory, &a->server_header, &a->date_header, &a->access_fd, &a->access_format, &a->multithread,
-               &a->multiprocess)
+               &a->multiprocess, &a->drain_idle, to_ullong, &a->requests_max, &a->requests_fd)
                ? 0
                : -1;
 }
@@ -130,6 +133,8 @@ static int configure_times(const struct arguments *a, struct vel_config *config)
     if (milliseconds(a->header, &config->header_ms) < 0 || milliseconds(a->body, &config->body_ms) < 0)
         return -1;
     if (milliseconds(a->keep_alive, &config->keep_alive_ms) < 0 || milliseconds(a->write, &config->write_ms) < 0)
+        return -1;
+    if (milliseconds(a->drain_idle, &config->drain_idle_ms) < 0)
         return -1;
     return milliseconds(a->graceful, &config->drain_ms);
 }
@@ -291,6 +296,8 @@ static int init(PyObject *o, PyObject *args, PyObject *kwargs) {
     config.body_rate = a.min_body_rate;
     config.body_memory = a.body_memory;
     config.date = a.date_header;
+    config.requests_max = a.requests_max;
+    config.requests_fd = a.requests_fd;
     if (configure_limits(&a, &config.limits) < 0 || configure_times(&a, &config) < 0)
         return -1;
     if (take_server_header(self, a.server_header, &config) < 0)

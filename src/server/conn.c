@@ -238,7 +238,7 @@ static void go_on(struct vel_conn *c) {
         if (c->in.len == 0) {
             if (c->eof)
                 vel_conn_doom(c, VEL_FATE_FLUSH);
-            else if (c->worker->state != VEL_WORKER_SERVING)
+            else if (c->worker->sheds_idle)
                 close_idle(c); /* its reply had promised to go on, before the worker was told to stop */
             return;
         }

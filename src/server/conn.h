@@ -51,7 +51,7 @@ void vel_conn_open(struct vel_worker *w, int fd, const union vel_addr *peer, con
 /* Closes now: an exchange that runs is aborted. The connection is gone after it. Not from within a dispatch. */
 void vel_conn_close(struct vel_conn *c);
 
-/* The worker stops: an idle connection is closed, but for a request that is already here. */
+/* The worker drains, and idle connections have had their time: closed, but for a request that is already here. */
 void vel_conn_drain(struct vel_conn *c);
 
 /* The present exchange is next among the worker's turns: it gets the one it asked for, or is only read on. */

@@ -7,6 +7,7 @@
 
 #include <stdatomic.h>
 #include <stdio.h>
+#include <unistd.h>
 
 /* While log lines wait for a slow reader, the loop looks again after this long. */
 #define LOG_RETRY_MS 250
@@ -120,14 +121,28 @@ static void on_drain_over(struct vel_timer *t) {
     vel_worker_set_due(w);
 }
 
-static void drain(struct vel_worker *w) {
+static void shed_idle(struct vel_worker *w) {
     struct vel_list *node, *next;
-    w->state = VEL_WORKER_DRAINING;
-    vel_timer_start(&w->drain_timer, &w->drain_timers, w->loop->now);
+    w->sheds_idle = true;
     for (node = w->conns.next; node != &w->conns; node = next) {
         next = node->next;
         vel_conn_drain(VEL_CONTAINER(node, struct vel_conn, node));
     }
+}
+
+static void on_idle_over(struct vel_timer *t) {
+    shed_idle(VEL_CONTAINER(t, struct vel_worker, idle_timer));
+}
+
+/* A connection that is closed while its next request is under way loses it. One that is busy will have asked again, and
+ * been told to be over, before its time is. */
+static void drain(struct vel_worker *w) {
+    w->state = VEL_WORKER_DRAINING;
+    vel_timer_start(&w->drain_timer, &w->drain_timers, w->loop->now);
+    if (w->config.drain_idle_ms > 0)
+        vel_timer_start(&w->idle_timer, &w->idle_timers, w->loop->now);
+    else
+        shed_idle(w);
     /* Last: what is accepted here is not idle, its request is on the way. */
     for (size_t i = 0; i < w->nports; i++)
         retire_or_stop(&w->ports[i]);
@@ -211,6 +226,12 @@ static void write_log(struct vel_worker *w) {
         vel_timer_start(&w->log_timer, &w->log_timers, w->loop->now);
 }
 
+static void tell_of_requests(struct vel_worker *w) {
+    w->config.requests_max = 0;
+    ssize_t ignored = write(w->config.requests_fd, "\n", 1);
+    (void)ignored; /* whoever wanted to know is gone */
+}
+
 static bool is_over(const struct vel_worker *w) {
     if (w->state == VEL_WORKER_SERVING)
         return false;
@@ -221,6 +242,8 @@ static void after_turn(struct vel_worker *w) {
     give_turns(w);
     if (w->access.lines.len > 0)
         write_log(w);
+    if (w->config.requests_max > 0 && w->stats.requests >= w->config.requests_max)
+        tell_of_requests(w);
     obey(w);
 }
 
@@ -274,6 +297,9 @@ static void add_timers(struct vel_worker *w) {
     vel_timers_init(&w->drain_timers, w->config.drain_ms, on_drain_over);
     vel_timer_init(&w->drain_timer);
     vel_loop_add_timers(w->loop, &w->drain_timers);
+    vel_timers_init(&w->idle_timers, w->config.drain_idle_ms, on_idle_over);
+    vel_timer_init(&w->idle_timer);
+    vel_loop_add_timers(w->loop, &w->idle_timers);
     vel_timers_init(&w->log_timers, LOG_RETRY_MS, on_log_retry);
     vel_timer_init(&w->log_timer);
     vel_loop_add_timers(w->loop, &w->log_timers);
@@ -281,6 +307,7 @@ static void add_timers(struct vel_worker *w) {
 
 static void remove_timers(struct vel_worker *w) {
     vel_loop_remove_timers(w->loop, &w->log_timers);
+    vel_loop_remove_timers(w->loop, &w->idle_timers);
     vel_loop_remove_timers(w->loop, &w->drain_timers);
     for (int kind = VEL_TIMEOUT_COUNT - 1; kind >= 0; kind--)
         vel_loop_remove_timers(w->loop, &w->timeouts.kinds[kind]);

@@ -39,6 +39,9 @@ struct vel_worker {
     struct vel_timeouts timeouts;
     struct vel_timers drain_timers; /* one timer of drain_ms */
     struct vel_timer drain_timer;
+    struct vel_timers idle_timers; /* one timer of drain_idle_ms */
+    struct vel_timer idle_timer;
+    bool sheds_idle; /* draining, and what is idle has had its time */
     struct vel_list conns;
     struct vel_list turns; /* exchanges that asked for a turn, or are to be read on */
     struct vel_access access;
@@ -103,7 +106,8 @@ void vel_worker_close_all(struct vel_worker *w);
 /* The same, and frees everything. */
 void vel_worker_free(struct vel_worker *w);
 
-/* From any thread or signal handler. Drain: accept no more, close what is idle, let requests finish within drain_ms.
+/* From any thread or signal handler. Drain: accept no more, let requests finish within drain_ms. Each answer from now
+ * on tells that it is the last of its connection; what is idle gets drain_idle_ms for a request that may be under way.
  * Kill: close everything as soon as the application gives control back. */
 void vel_worker_drain(struct vel_worker *w);
 void vel_worker_kill(struct vel_worker *w);

@@ -137,11 +137,18 @@ def test_no_application(tmp_path: Path) -> None:
     assert refused(2, cwd=tmp_path) == "no application is named, as in: velocem module:attribute"
 
 
+LISTED = " (velocem --help lists the options)"
+
+
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (["a:b", "--prot", "1"], "unrecognized arguments: --prot 1 (velocem --help lists the options)"),
-        (["a:b", "--por", "1"], "unrecognized arguments: --por 1 (velocem --help lists the options)"),
+        (["a:b", "--prot", "1"], "--prot: no such option; did you mean --port? (velocem --help lists the options)"),
+        (["a:b", "--por=1"], "--por: no such option; did you mean --port? (velocem --help lists the options)"),
+        (["a:b", "--no-acces-log"], "--acces-log: no such option; did you mean --access-log?" + LISTED),
+        (["a:b", "--keep-alive", "3"], "--keep-alive: no such option; did you mean --timeout-keep-alive?" + LISTED),
+        (["a:b", "--zzz"], "--zzz: no such option (velocem --help lists the options)"),
+        (["a:b", "c:d"], "one application at a time: c:d (velocem --help lists the options)"),
         (["a:b", "--port"], "argument --port: expected one argument (velocem --help lists the options)"),
         (["a:b", "--port", "x"], "--port: 'x' is not a whole number from 0 to 65535"),
         (["a:b", "--timeout-header=-1"], "--timeout-header: '-1' is not a number of seconds from 0 to 604800"),
@@ -149,7 +156,6 @@ def test_no_application(tmp_path: Path) -> None:
         (["a:b", "-w", "x"], "--workers: 'x' is not a whole number from 0 to 1000"),
         (["a:b", "-b", "/run/a"], f"--bind: '/run/a' is not {FORMS}"),
         (["a:b", "--fd", "3", "--port", "1"], "--port and --fd exclude each other; --bind takes several places"),
-        (["a:b", "--reload"], "--reload is not available in this version (velocem --help lists the options)"),
         (["app"], "'app' is not of the form module:attribute"),
         (["app.py"], "'app.py' names a file; give a module and an attribute, as app:app"),
     ],
@@ -163,7 +169,10 @@ def test_a_bad_variable_or_key(tmp_path: Path) -> None:
         "VELOCEM_THREADS is not available in this version"
     )
     (tmp_path / "pyproject.toml").write_text("[tool.velocem]\nlimit_boddy = 1\n")
-    assert refused(2, "a:b", cwd=tmp_path) == "[tool.velocem] limit-boddy: no such option"
+    assert (
+        refused(2, "a:b", cwd=tmp_path)
+        == "[tool.velocem] limit-boddy: no such option; did you mean [tool.velocem] limit-body?"
+    )
 
 
 @pytest.mark.parametrize(
@@ -231,6 +240,43 @@ def test_an_exception_in_the_module_shows_the_users_traceback(folder: Path) -> N
     assert len([line for line in lines if line.startswith("  File ")]) == 2
     assert lines[-2] == "ModuleNotFoundError: No module named 'no_such_dependency'"
     assert lines[-1] == "velocem: error: importing 'broken' failed"
+
+
+# Looking at the configuration.
+
+
+def test_the_configuration_is_printed_with_where_it_comes_from(folder: Path) -> None:
+    (folder / "pyproject.toml").write_text('[tool.velocem]\napp = "site_app:app"\nport = 1\nbody-memory = "64k"\n')
+    env = {"VELOCEM_HOST": "::1", "WEB_CONCURRENCY": "3"}
+    result = command("--print-config", "--port", "0", "--no-date-header", cwd=folder, env=env)
+    assert result.returncode == 0
+    assert result.stderr == ""
+    got = dict(line.removeprefix("# ").split(" = ", 1) for line in result.stdout.splitlines()[1:])
+    assert set(got) == {name.replace("_", "-") for name in TABLE}
+    told = {name: tuple(part.strip() for part in line.split("  # ")) for name, line in got.items()}
+    assert told["app"] == ('"site_app:app"', "[tool.velocem] app")
+    assert told["port"] == ("0", "--port")
+    assert told["host"] == ('"::1"', "VELOCEM_HOST")
+    assert told["workers"] == ("3", "WEB_CONCURRENCY")
+    assert told["date-header"] == ("false", "--date-header")
+    assert told["body-memory"] == ("65536", "[tool.velocem] body-memory")
+    assert told["access-log"] == ("true", "default")
+
+
+def test_what_is_printed_is_a_configuration(folder: Path) -> None:
+    printed = command("--print-config", "--workers", "2", "--bind", "unix:a", "-b", ":80", cwd=folder).stdout
+    (folder / "pyproject.toml").write_text(printed)
+    again = command("--print-config", cwd=folder).stdout
+    assert [line.split("  #")[0].strip() for line in again.splitlines()] == [
+        line.split("  #")[0].strip() for line in printed.splitlines()
+    ]
+
+
+def test_the_configuration_is_checked_with_the_application(folder: Path) -> None:
+    result = command("site_app:app", "--check-config", cwd=folder)
+    assert (result.returncode, result.stdout, result.stderr) == (0, "site_app:app can be served\n", "")
+    assert refused(3, "site_app:gone", "--check-config", cwd=folder).startswith("'site_app' has no attribute 'gone'")
+    assert refused(2, "site_app:app", "--check-config", "--port", "x", cwd=folder).startswith("--port: 'x' is not")
 
 
 # Signals.

@@ -24,7 +24,7 @@ def test_defaults_are_those_of_the_table() -> None:
 
 def test_every_default_passes_its_own_reader() -> None:
     for name, row in TABLE.items():
-        assert config.read_value(name, row.default, name) == row.default
+        assert config.read_value(name, row.default, str) == row.default
 
 
 def test_call_options_are_typed_for_every_row() -> None:
@@ -172,9 +172,30 @@ def test_options_of_later_versions_are_refused_from_every_place(name: str, tmp_p
 
 def test_unknown_names_are_refused_from_every_place(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text("[tool.velocem]\nprot = 1\n")
-    assert refusal(call({"prot": 1})) == "prot: no such option"
-    assert refusal(environment({"VELOCEM_PROT": "1"})) == "VELOCEM_PROT: no such option"
-    assert refusal(pyproject(tmp_path)) == "[tool.velocem] prot: no such option"
+    assert refusal(call({"prot": 1})) == "prot: no such option; did you mean port?"
+    assert refusal(environment({"VELOCEM_PROT": "1"})) == "VELOCEM_PROT: no such option; did you mean VELOCEM_PORT?"
+    assert refusal(pyproject(tmp_path)) == ("[tool.velocem] prot: no such option; did you mean [tool.velocem] port?")
+    assert refusal(call({"zzz": 1})) == "zzz: no such option"
+
+
+def test_names_of_other_servers_lead_to_ours() -> None:
+    for theirs, ours in config.ELSEWHERE.items():
+        assert theirs not in TABLE
+        assert ours in {*TABLE, *LATER}
+        assert refusal(call({theirs: 1})) == f"{theirs}: no such option; did you mean {ours}?"
+
+
+def test_a_variable_of_the_platform_stands_below_ours() -> None:
+    known = config.conventions({"WEB_CONCURRENCY": "4"})
+    assert build(known).workers == 4
+    assert build(known, environment({"VELOCEM_WORKERS": "2"})).workers == 2
+    assert refusal(config.conventions({"WEB_CONCURRENCY": "many"})).startswith("WEB_CONCURRENCY: 'many' is not")
+
+
+def test_a_file_for_the_access_log_asks_for_one(tmp_path: Path) -> None:
+    assert build(call({"access_logfile": "a"})).access_log
+    assert not build(call({"access_logfile": "a", "access_log": False})).access_log
+    assert not build().access_log
 
 
 def test_later_layers_win(tmp_path: Path) -> None:

@@ -326,3 +326,181 @@ def test_a_process_that_the_application_forks_ends_by_a_signal_as_usual(folder: 
     )
     with start(folder, "--workers", "1", app="forker:app") as process:
         assert ask(process) == "-15"
+
+
+# Replaced by use.
+
+
+def test_a_worker_is_replaced_after_its_number_of_requests(folder: Path) -> None:
+    with start(folder, "--max-requests", "20", "--max-requests-jitter", "5") as process:
+        (first,) = workers_of(process)
+        seen: list[int] = []
+        while len(set(seen)) < 3:
+            seen.append(worker_that_answers(process))
+        assert seen.count(first) >= 20
+        wait_until(lambda: len(workers_of(process)) == 1)
+
+
+def test_a_worn_worker_goes_on_while_no_other_can_start(folder: Path) -> None:
+    with start(folder, "--max-requests", "5") as process:
+        (first,) = workers_of(process)
+        (folder / "site_app.py").write_text("1 / 0\n")
+        for _ in range(10):
+            assert worker_that_answers(process) == first
+        wait_until(seen_in(process, f"worker 1 of before goes on (pid {first})"))
+        assert worker_that_answers(process) == first
+        (folder / "site_app.py").write_text(APP)
+        wait_until(lambda: worker_that_answers(process) != first)
+
+
+# Imported before the fork.
+
+PRELOADED = """
+import atexit, os, threading
+print(f"imported in {os.getpid()}", flush=True)
+atexit.register(lambda: os.write(1, b"bye %d\\n" % os.getpid()))
+if START_A_THREAD:
+    threading.Thread(target=threading.Event().wait, name="busy", daemon=True).start()
+
+def app(environ, start_response):
+    start_response("200 OK", [])
+    return [b"%d" % os.getpid()]
+"""
+
+
+def test_preload_imports_once(folder: Path) -> None:
+    (folder / "early.py").write_text(PRELOADED.replace("START_A_THREAD", "False"))
+    with start(folder, "--workers", "2", "--preload", "--no-access-log", app="early:app") as process:
+        workers, supervisor = workers_of(process), process.popen.pid
+        assert worker_that_answers(process) in workers
+        process.send(signal.SIGHUP)
+        wait_until(lambda: not workers & workers_of(process) and len(workers_of(process)) == 2)
+        workers |= workers_of(process)
+        process.send(signal.SIGTERM)
+        assert process.wait() == 0
+        assert process.output[0] == f"imported in {supervisor}\n"
+        assert sorted(process.output[1:]) == sorted(f"bye {pid}\n" for pid in {supervisor, *workers})
+        assert "threads" not in "".join(process.errors)
+
+
+def test_preload_with_threads_serves_and_says_that_they_stay_behind(folder: Path) -> None:
+    (folder / "early.py").write_text(PRELOADED.replace("START_A_THREAD", "True"))
+    with start(folder, "--workers", "2", "--preload", app="early:app") as process:
+        assert worker_that_answers(process) in workers_of(process)
+        assert "threads do not live on in workers: busy" in "".join(process.errors)
+
+
+def test_preload_that_fails_ends_with_3(folder: Path) -> None:
+    (folder / "broken.py").write_text("1 / 0\n")
+    result = command("broken:app", "--workers", "2", "--preload", cwd=folder)
+    assert result.returncode == 3
+    assert result.stderr.endswith("velocem: error: importing 'broken' failed\n")
+
+
+# Restarted by changes.
+
+
+def test_a_change_of_an_imported_file_restarts_the_worker(folder: Path) -> None:
+    (folder / "part.py").write_text("text = b'old'\n")
+    (folder / "whole.py").write_text(
+        "import part\ndef app(environ, start_response):\n    start_response('200 OK', [])\n    return [part.text]\n"
+    )
+    with start(folder, "--reload", app="whole:app") as process:
+        assert ask(process) == "old"
+        (folder / "part.py").write_text("text = b'newer'\n")
+        wait_until(lambda: ask(process) == "newer")
+        assert f"{folder / 'part.py'} has changed" in "".join(process.errors)
+
+
+@pytest.mark.parametrize("broken", ["def app(\n", "import gone\n", "1 / 0\n"])
+def test_an_import_that_fails_is_waited_for(broken: str, folder: Path) -> None:
+    good = "def app(environ, start_response):\n    start_response('200 OK', [])\n    return [b'good']\n"
+    (folder / "whole.py").write_text(broken)
+    process = start(folder, "--reload", app="whole:app")
+    wait_until(seen_in(process, "Velocem waits until a file changes"))
+    if "gone" in broken:
+        (folder / "gone.py").write_text("")
+        wait_until(lambda: "".join(process.errors).count("waits until a file changes") == 2)
+    (folder / "whole.py").write_text(good)
+    with process:
+        assert ask(process) == "good"
+        (folder / "whole.py").write_text(broken + "\n")
+        wait_until(seen_in(process, "whole.py has changed"))
+        (folder / "whole.py").write_text(good.replace("good", "better"))
+        wait_until(lambda: ask(process) == "better")
+
+
+@pytest.mark.parametrize(("options", "line"), [(["--preload"], "reload: what is imported before the fork")])
+def test_what_reload_does_not_go_with(options: list[str], line: str, folder: Path) -> None:
+    result = command("site_app:app", "--reload", *options, cwd=folder)
+    assert result.returncode == 2
+    assert line in result.stderr
+
+
+# Files.
+
+
+def test_the_pid_file_lives_as_long_as_the_supervisor(folder: Path) -> None:
+    path = folder / "server.pid"
+    with start(folder, "--workers", "1", "--pid", str(path)) as process:
+        assert path.read_text() == f"{process.popen.pid}\n"
+        result = command("site_app:app", "--port", "0", "--pid", str(path), cwd=folder)
+        assert result.returncode == 3
+        assert result.stderr == (
+            f"velocem: error: the pid file {path} belongs to a process that runs ({process.popen.pid})\n"
+        )
+        process.send(signal.SIGTERM)
+        assert process.wait() == 0
+        assert not path.exists()
+
+
+def test_a_pid_file_left_behind_is_taken_over(folder: Path) -> None:
+    path = folder / "server.pid"
+    path.write_text("1\n")
+    with start(folder, "--pid", str(path)) as process:
+        assert path.read_text() == f"{process.popen.pid}\n"
+
+
+def test_logs_go_to_files_that_are_opened_again(folder: Path) -> None:
+    access, errors = folder / "access.log", folder / "error.log"
+    options = ["--workers", "2", "--access-logfile", str(access), "--log-file", str(errors)]
+    process = start(folder, *options)
+    try:
+        wait_until(lambda: errors.exists() and "serving" in errors.read_text())
+        port = int(errors.read_text().partition("http://127.0.0.1:")[2].split()[0])
+        process.address = ("127.0.0.1", port)
+        answers_of(process, 2)
+        access.rename(folder / "access.old")
+        errors.rename(folder / "error.old")
+        process.send(signal.SIGUSR1)
+        wait_until(lambda: access.exists() and errors.exists())
+        before = (folder / "access.old").read_text()
+        wait_until(lambda: ask(process) and access.read_text().count("GET /") >= 5)
+        assert (folder / "access.old").read_text().count("\n") <= before.count("\n") + 2
+        process.send(signal.SIGTERM)
+        assert process.wait() == 0
+        assert "Velocem stopped" in errors.read_text()
+        assert process.output == process.errors == []
+    finally:
+        process.popen.kill()
+        process.wait()
+
+
+def test_a_log_that_cannot_be_written(folder: Path) -> None:
+    result = command("site_app:app", "--port", "0", "--access-logfile", "/no/such/folder/log", cwd=folder)
+    assert result.returncode == 3
+    assert result.stderr == "velocem: error: cannot write to /no/such/folder/log: No such file or directory\n"
+
+
+# Sockets.
+
+
+def test_a_shared_socket_strands_nobody_behind_a_worker_that_is_busy(folder: Path) -> None:
+    options = ["--workers", "2", "--accept", "shared", "--timeout-graceful-shutdown", "0.1"]
+    with start(folder, *options) as process, Client(process.address) as client:
+        client.send(request("GET", "/sleep"))
+        wait_until((folder / "entered").exists)
+        for _ in range(20):
+            ask(process)
+        process.send(signal.SIGQUIT)
+        assert process.wait() == 0

@@ -7,6 +7,7 @@
 #include "support/host.h"
 #include "support/tcp.h"
 
+#include <fcntl.h>
 #include <sys/resource.h>
 
 #define GET "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -390,6 +391,63 @@ static void a_kill_from_within_a_request_lets_its_answer_go(void) {
     close(client.fd);
 }
 
+static void a_drain_gives_an_idle_connection_time_for_one_more_request(void) {
+    host_init(&host);
+    host.config.drain_idle_ms = 60000;
+    host_start(&host);
+    client_open(&host, &client, GET);
+    client_got(&client, ok_reply("hello"));
+    client.len = 0;
+    vel_worker_drain(&host.w);
+    host_step(&host);
+    client_send(&host, &client, GET);
+    client_got(&client, CLOSING);
+    CHECK(client.eof);
+    CHECK_INT(vel_worker_run(&host.w), VEL_OK);
+    CHECK_INT(host.w.state, VEL_WORKER_DRAINING);
+    close(client.fd);
+    host_stop(&host);
+}
+
+static void a_drain_closes_an_idle_connection_when_its_time_is_over(void) {
+    host_init(&host);
+    host.config.drain_idle_ms = 1;
+    host_start(&host);
+    client_open(&host, &client, GET);
+    vel_worker_drain(&host.w);
+    CHECK_INT(vel_worker_run(&host.w), VEL_OK);
+    CHECK_INT(host.w.state, VEL_WORKER_DRAINING);
+    client_take(&client, 1000);
+    CHECK(client.eof);
+    CHECK(!client.reset);
+    close(client.fd);
+    host_stop(&host);
+}
+
+static void the_number_of_requests_is_told_once(void) {
+    int pipes[2];
+    char got[8];
+    CHECK(pipe2(pipes, O_NONBLOCK) == 0);
+    host_init(&host);
+    host.config.requests_max = 2;
+    host.config.requests_fd = pipes[1];
+    host_start(&host);
+    client_open(&host, &client, GET);
+    host_step(&host);
+    CHECK(read(pipes[0], got, sizeof got) < 0);
+    client_send(&host, &client, GET);
+    host_step(&host);
+    CHECK_INT(read(pipes[0], got, sizeof got), 1);
+    CHECK_INT(got[0], '\n');
+    client_send(&host, &client, GET);
+    host_step(&host);
+    CHECK(read(pipes[0], got, sizeof got) < 0);
+    client_close(&host, &client);
+    host_stop(&host);
+    close(pipes[0]);
+    close(pipes[1]);
+}
+
 static void a_drain_does_not_take_back_a_kill(void) {
     host_init(&host);
     host.app.on_request = hold;
@@ -540,6 +598,9 @@ int main(void) {
     RUN(a_request_that_does_not_end_is_cut_when_the_time_to_drain_is_over);
     RUN(a_kill_from_within_a_request_lets_its_answer_go);
     RUN(a_drain_does_not_take_back_a_kill);
+    RUN(a_drain_gives_an_idle_connection_time_for_one_more_request);
+    RUN(a_drain_closes_an_idle_connection_when_its_time_is_over);
+    RUN(the_number_of_requests_is_told_once);
     RUN(a_wake_up_is_told_in_the_loop);
     RUN(the_date_is_that_of_the_answer_and_not_of_the_last_one);
     RUN(no_date_when_it_is_not_wanted);

@@ -16,7 +16,7 @@ START_LINE = re.compile(r"Velocem \S+ serving \S+ \(wsgi[^)]*\) on (.+) \(pid \d
 
 def environment(extra: dict[str, str] | None = None) -> dict[str, str]:
     """Without options that the caller's environment may hold."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("VELOCEM_")}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("VELOCEM_", "WEB_CONC"))}
     return kept | {"PYTHONUNBUFFERED": "1"} | (extra or {})
 
 

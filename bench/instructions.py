@@ -143,7 +143,8 @@ def wait_for(port: int) -> None:
 def profile(scenario: Scenario, python: Path, options: argparse.Namespace) -> tuple[Profile, float]:
     """With the number of requests that it is for."""
     port = servers.free_port()
-    command = servers.fill_in(everyone()["velocem"], scenario, port, python, Path(), Path())
+    velocem = everyone()["velocem"]
+    command = servers.fill_in(velocem, scenario, port, python, Path(), Path())
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "callgrind"
         tool = ("valgrind", "--tool=callgrind", "--instr-atstart=no", "--compress-strings=no", "--compress-pos=no")
@@ -152,7 +153,7 @@ def profile(scenario: Scenario, python: Path, options: argparse.Namespace) -> tu
         if options.package:
             env["PYTHONPATH"] = str(options.package.resolve())
         process = subprocess.Popen(
-            [*tool, f"--callgrind-out-file={out}", *command], cwd=servers.APPS, env=env, stderr=subprocess.DEVNULL
+            [*tool, f"--callgrind-out-file={out}", *command], cwd=velocem.folder, env=env, stderr=subprocess.DEVNULL
         )
         try:
             wait_for(port)

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def chosen(names: str, known: dict[str, Any]) -> dict[str, Any]:
+def chosen(names: str, known: Mapping[str, Any]) -> dict[str, Any]:
     wanted = list(known) if names == "all" else names.split(",")
     if unknown := set(wanted) - set(known):
         raise SystemExit(f"bench: there is no {', '.join(sorted(unknown))}; there are: {', '.join(known)}")
@@ -68,7 +69,7 @@ class Bench:
         self.core, client = two_cores()
         os.sched_setaffinity(0, {client})
         self.file = folder / "file"
-        self.file.write_bytes(scenarios.FILE_BYTE * scenarios.FILE_SIZE)
+        self.file.write_bytes(scenarios.FILLER * scenarios.FILE_SIZE)
         self.request = folder / "request"
         self.pythons: dict[str, Path] = {}
         self.unavailable: dict[str, str] = {}
@@ -92,7 +93,7 @@ class Bench:
     def start_all(self, entrants: dict[str, Entrant], scenario: Scenario) -> tuple[list[Server], dict[str, str]]:
         started, missing = [], {}
         for name, entrant in entrants.items():
-            if name not in self.pythons or (entrant.only and scenario.name not in entrant.only):
+            if name not in self.pythons or (not scenario.takes(entrant)):
                 continue
             try:
                 started.append(self.start(entrant, scenario))
@@ -103,8 +104,18 @@ class Bench:
 
     def load(self, server: Server, scenario: Scenario) -> dict[str, float]:
         """One second of wrk, and what the server used meanwhile."""
+        assert scenario.load
         self.request.write_bytes(scenario.one(server.host) * scenario.together)
-        command = ["wrk", "-t1", f"-c{scenario.connections}", "-d1s", "--timeout", "5s", "-s", str(HERE / "load.lua")]
+        command = [
+            "wrk",
+            "-t1",
+            f"-c{scenario.load.connections}",
+            "-d1s",
+            "--timeout",
+            "5s",
+            "-s",
+            str(HERE / "load.lua"),
+        ]
         before = server.used()
         result = subprocess.run(
             [*command, f"http://{server.host}/", "--", str(self.request)], capture_output=True, text=True, check=False
@@ -177,7 +188,10 @@ def main() -> int:
         say(f"about {len(bench.pythons) * (options.rounds + 2) * 1.2 * len(wanted) / 60:.0f} minutes")
         results = {}
         for name, scenario in wanted.items():
-            measure = bench.measure_memory if scenario is scenarios.MEMORY else bench.measure
+            way = scenario.load.way if scenario.load else None
+            if way not in {"closed", "memory"}:
+                continue
+            measure = bench.measure_memory if way == "memory" else bench.measure
             results[name] = measure(scenario, entrants)
             print(report.table(results[name]), flush=True)
     document = report.document(results, bench.unavailable, {n: str(p) for n, p in bench.pythons.items()})

@@ -1,7 +1,11 @@
-"""What is asked of the servers: the request's bytes, what must come back, and how the floor is to answer the same."""
+"""What is asked of the entrants: the request's bytes, how the load is made, and the answer that must come back."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from entrants import Entrant, Kind
 
 # A navigation of Chrome: 14 fields with Host.
 BROWSER = """\
@@ -19,78 +23,361 @@ Accept-Encoding: gzip, deflate, br, zstd
 Accept-Language: en-US,en;q=0.9
 Cookie: sessionid=q8fd1t6mpxv2k0z5r3h7w9yb4c1n6j8s; csrftoken=Zk3Vd9QmT1xRbY7uHc2Lf5Wg8Np0Sj4A; theme=dark
 """
-GET = "GET / HTTP/1.1\r\nHost: {host}\r\n"
-BODY_SIZE = 1024
-FILE_SIZE = 10 << 20
-FILE_BYTE = b"v"
+KIB, MIB = 1 << 10, 1 << 20
+FILE_SIZE = 10 * MIB
+FILLER = b"v"  # what a large answer and the file are made of
+# "closed": each connection sends when it has its answer. "open": at a fixed rate, whatever comes back. "memory": idle
+# connections are held and weighed. "start": the time from the start of the process to the first right answer.
+Way = Literal["closed", "open", "websocket", "echo", "memory", "start"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Load:
+    """How the load is made."""
+
+    way: Way = "closed"
+    connections: int = 64
+    together: int = 1  # requests sent in one piece, before their answers
+    keep_alive: bool = True
+    idle: int = 0  # connections that are open beside, and have had one answer
+    part: float = 0.0  # open: the rate, as a part of the slowest server's capacity
+    size: int = 0  # of a WebSocket message or of what is echoed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What must come back: a body byte for byte, or JSON of a value, or a page with all of these pieces."""
+
+    status: int = 200
+    content_type: str = "text/plain"  # without parameters
+    body: bytes = b"Hello, World!"
+    filler: int = 0  # a body of so many FILLERs instead
+    value: Any = None
+    pieces: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scenario:
-    """The request is text with {host}; it is sent as it stands, `together` times in one piece."""
+    """The request is text with {host}, then a body; it is sent as it stands."""
 
     name: str
     title: str
-    request: str
-    app: str = "hello"
-    body: bytes = b"Hello, World!"
-    content_type: str = "text/plain"
-    together: int = 1
-    keep_alive: bool = True
-    connections: int = 64
-    unit: str = "request"
-    limit: tuple[str, ...] = ()  # options of the floor; {size} is that of one request, {file} the file's path
-    env: Mapping[str, str] = field(default_factory=dict)
+    app: str
+    group: str = ""  # a name for all that belong together
+    request: str = ""
+    body: bytes = b""
+    body_filler: int = 0  # a body of so many FILLERs instead
+    answer: Answer = field(default_factory=Answer)
+    # What a validating application must refuse, and how it may say so.
+    bad_body: bytes = b""
+    bad_statuses: tuple[int, ...] = (400, 422)
+    load: Load | None = field(default_factory=Load)  # None: the process measures itself
+    kinds: frozenset[Kind] = frozenset({"server"})  # who takes part, if it has the application; Velocem always
+    among: frozenset[str] = frozenset()  # names: only these of the others; empty is all
+    unit: Literal["request", "MiB", "message", "operation", "connection", "start"] = "request"
+    size: int = 0  # {size} of the command, and BENCH_SIZE
+    point: int = 0  # of a growth curve, whose name is the group
+    requirements: str = ""  # a file of requirements/bench with what the application needs beside its server
+    floor: bool = True  # `limit` can answer the same
+
+    @property
+    def together(self) -> int:
+        return self.load.together if self.load else 1
 
     def one(self, host: str) -> bytes:
-        return self.request.format(host=host).encode("latin-1")
+        return self.request.format(host=host).encode("latin-1") + (FILLER * self.body_filler or self.body)
+
+    def takes(self, entrant: Entrant) -> bool:
+        if entrant.interface == "limit":
+            return self.floor and self.load is not None
+        if entrant.only and self.name not in entrant.only:
+            return False
+        if self.among and not (entrant.ours or entrant.name in self.among):
+            return False
+        return (entrant.kind in self.kinds or entrant.ours) and entrant.has(self.app)
 
     def units(self, requests: int, received: int) -> float:
-        """How much work was done. A file is counted by what arrived: the last ones are cut off by the clock."""
-        return received / (1 << 20) if self.unit == "MiB" else requests
+        """How much work was done. Large bodies are counted by what moved: the last ones are cut off by the clock."""
+        return received / MIB if self.unit == "MiB" else requests
 
 
-EVERY = (
-    Scenario(name="hello", title="hello, kept alive", request=GET + "\r\n"),
-    Scenario(
-        name="headers",
-        title="14 browser header fields",
-        request=GET + BROWSER.replace("\n", "\r\n") + "\r\n",
-    ),
-    Scenario(
-        name="pipelined",
-        title="16 pipelined, per request",
-        request=GET + "\r\n",
-        together=16,
-        limit=("--request-size", "{size}"),
-    ),
-    Scenario(
-        name="post",
-        title="POST of 1 KiB",
-        request="POST / HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/octet-stream\r\n"
-        f"Content-Length: {BODY_SIZE}\r\n\r\n{'x' * BODY_SIZE}",
-        app="post",
-        body=b"%d" % BODY_SIZE,
-        limit=("--request-size", "{size}", "--body", str(BODY_SIZE)),
-    ),
-    Scenario(
-        name="close",
-        title="a connection per request",
-        request=GET + "Connection: close\r\n\r\n",
-        keep_alive=False,
-        limit=("--close",),
-    ),
-    Scenario(
+# Those of the growth curves: the cheapest of each interface and the best known.
+FEW = frozenset({"fastpysgi", "granian", "granian-asgi", "granian-rsgi", "socketify", "uvicorn"})
+# Those that serve the pages: an application's cost hides the server's, so the usual and the fastest will do.
+PAGERS = frozenset({"gunicorn", "fastpysgi", "granian", "granian-asgi", "uvicorn", "hypercorn"})
+
+
+def get(target: str = "/", more: str = "") -> str:
+    return f"GET {target} HTTP/1.1\r\nHost: {{host}}\r\n{more}\r\n"
+
+
+def post(size: int, content_type: str = "application/octet-stream", target: str = "/") -> str:
+    fields = f"Content-Type: {content_type}\r\nContent-Length: {size}\r\n"
+    return f"POST {target} HTTP/1.1\r\nHost: {{host}}\r\n{fields}\r\n"
+
+
+def as_size(size: int) -> str:
+    for unit, name in ((MIB, "MiB"), (KIB, "KiB")):
+        if size >= unit:
+            return f"{size // unit} {name}"
+    return f"{size} B"
+
+
+def word(size: int) -> str:
+    return as_size(size).replace(" ", "").replace("iB", "").replace("B", "").lower()
+
+
+def servers() -> Iterator[Scenario]:
+    yield Scenario(name="hello", title="hello, kept alive", app="hello", request=get())
+    yield Scenario(
+        name="headers", title="14 browser header fields", app="hello", request=get("/", BROWSER.replace("\n", "\r\n"))
+    )
+    yield Scenario(name="pipelined", title="16 pipelined, each", app="hello", request=get(), load=Load(together=16))
+    for size in (KIB, 64 * KIB, 10 * MIB):
+        yield Scenario(
+            name=f"post-{word(size)}",
+            title=f"POST of {as_size(size)}",
+            app="post",
+            request=post(size),
+            body_filler=size,
+            answer=Answer(body=b"%d" % size),
+            load=Load(connections=64 if size < MIB else 8),
+        )
+    for size in (100 * KIB, 10 * MIB):
+        yield Scenario(
+            name=f"out-{word(size)}",
+            title=f"{as_size(size)} out",
+            app="big",
+            request=get(),
+            answer=Answer(content_type="application/octet-stream", filler=size),
+            load=Load(connections=64 if size < MIB else 8),
+            unit="MiB",
+            size=size,
+        )
+    yield Scenario(
         name="file",
         title="10 MiB file by file_wrapper, per MiB",
-        request=GET + "\r\n",
         app="file",
-        body=FILE_BYTE * FILE_SIZE,
-        content_type="application/octet-stream",
-        connections=8,  # each has a file under way when the clock stops
+        request=get(),
+        answer=Answer(content_type="application/octet-stream", filler=FILE_SIZE),
+        load=Load(connections=8),
         unit="MiB",
-        limit=("--file", "{file}"),
-    ),
-)
-MEMORY = Scenario(name="memory", title="an idle kept-alive connection", request=GET + "\r\n", unit="connection")
-BY_NAME = {scenario.name: scenario for scenario in (*EVERY, MEMORY)}
+    )
+    yield Scenario(
+        name="chunks", title="100 chunks of 1 KiB", app="chunks", request=get(), answer=Answer(filler=100 * KIB)
+    )
+    yield Scenario(
+        name="close",
+        title="a connection per request",
+        app="hello",
+        request=get("/", "Connection: close\r\n"),
+        load=Load(keep_alive=False),
+    )
+    yield Scenario(
+        name="idle", title="64 active beside 10,000 idle", app="hello", request=get(), load=Load(idle=10_000)
+    )
+    yield Scenario(
+        name="memory",
+        title="an idle kept-alive connection",
+        app="hello",
+        request=get(),
+        load=Load(way="memory", connections=5000),
+        unit="connection",
+    )
+    yield Scenario(name="start", title="start-up", app="hello", request=get(), load=Load(way="start"), unit="start")
+    for size in (128, 64 * KIB):
+        yield Scenario(
+            name=f"ws-{word(size)}",
+            title=f"WebSocket echo of {as_size(size)}",
+            app="ws_echo",
+            group="websocket",
+            load=Load(way="websocket", size=size),
+            unit="message",
+        )
+    for part in (0.5, 0.8):
+        yield Scenario(
+            name=f"open-{part * 100:.0f}",
+            title=f"hello at {part:.0%} of the slowest server's capacity",
+            app="hello",
+            group="open",
+            request=get(),
+            load=Load(way="open", part=part),
+        )
+
+
+ITEM = {"name": "Widget", "price": 12.5, "quantity": 3, "tags": ["red", "small"]}
+TOTAL = {"name": "Widget", "total": 37.5, "tags": 2}
+
+
+def frameworks() -> Iterator[Scenario]:
+    kinds: frozenset[Kind] = frozenset({"framework"})
+    yield Scenario(
+        name="json",
+        title="JSON",
+        app="as_json",
+        group="frameworks",
+        request=get("/json"),
+        answer=Answer(content_type="application/json", value={"message": "Hello, World!"}),
+        kinds=kinds,
+    )
+    yield Scenario(
+        name="param",
+        title="path parameter",
+        app="param",
+        group="frameworks",
+        request=get("/users/1234"),
+        answer=Answer(body=b"user 1234"),
+        kinds=kinds,
+    )
+    item = json.dumps(ITEM).encode()
+    yield Scenario(
+        name="validated",
+        title="validated JSON POST",
+        app="validated",
+        group="frameworks",
+        request=post(len(item), "application/json", "/items"),
+        body=item,
+        bad_body=json.dumps(ITEM | {"quantity": "many"}).encode(),
+        answer=Answer(content_type="application/json", value=TOTAL),
+        kinds=kinds,
+    )
+
+
+def pages() -> Iterator[Scenario]:
+    """The second page of twenty of a list of items, as a real application makes it."""
+    for name, about, content_type in (
+        ("flask", "Flask", "text/html"),
+        ("django", "Django", "text/html"),
+        ("fastapi", "FastAPI", "application/json"),
+    ):
+        yield Scenario(
+            name=name,
+            title=f"a page of {about}",
+            app=f"{name}_page",
+            group="pages",
+            request=get("/items?page=2", BROWSER.replace("\n", "\r\n")),
+            answer=Answer(content_type=content_type, pieces=(b"Item 21", b"Item 40")),
+            among=PAGERS,
+            requirements=f"page-{name}.txt",
+            floor=False,
+        )
+
+
+def loops() -> Iterator[Scenario]:
+    kinds: frozenset[Kind] = frozenset({"loop"})
+    for app, about in (
+        ("protocol_echo", "protocol"),
+        ("buffered_echo", "buffered protocol"),
+        ("streams_echo", "streams"),
+        ("sock_echo", "sock_recv and sock_sendall"),
+    ):
+        for size in (KIB, 100 * KIB):
+            yield Scenario(
+                name=f"loop-{app.partition('_')[0]}-{word(size)}",
+                title=f"loop: {about}, echo of {as_size(size)}",
+                app=app,
+                group="loops",
+                load=Load(way="echo", size=size),
+                kinds=kinds,
+                unit="message",
+                size=size,
+            )
+    for app, about in (
+        ("call_soon", "call_soon"),
+        ("call_later", "call_later and cancel"),
+        ("sleep_zero", "sleep(0)"),
+        ("tasks", "a task"),
+        ("futures", "a future"),
+        ("threadsafe", "call_soon_threadsafe"),
+    ):
+        yield Scenario(
+            name=f"loop-{app.replace('_', '-')}",
+            title=f"loop: {about}",
+            app=app,
+            group="loops",
+            load=None,
+            kinds=kinds,
+            unit="operation",
+        )
+
+
+def routers() -> Iterator[Scenario]:
+    for app, about in (
+        ("github", "GitHub's 203 routes"),
+        ("static", "1,000 static routes"),
+        ("miss", "a miss among GitHub's routes"),
+        ("not_allowed", "a method that is not allowed"),
+    ):
+        yield router(f"router-{app.replace('_', '-')}", f"router: {about}", "routers", app)
+    for routes in (10, 100, 1000, 10_000):
+        growing = router(f"routes-{routes}", f"router: {routes:,} routes", "grow-routes", "grow", routes)
+        yield growing
+
+
+def router(name: str, title: str, group: str, app: str, routes: int = 0) -> Scenario:
+    return Scenario(
+        name=name,
+        title=title,
+        app=app,
+        group=group,
+        load=None,
+        kinds=frozenset({"router"}),
+        unit="operation",
+        size=routes,
+        point=routes,
+    )
+
+
+def growth() -> Iterator[Scenario]:
+    for connections in (1, 10, 100, 1000, 10_000):
+        yield Scenario(
+            name=f"connections-{connections}",
+            title=f"hello on {connections:,} connections",
+            app="hello",
+            group="grow-connections",
+            request=get(),
+            load=Load(connections=connections),
+            among=FEW,
+            point=connections,
+        )
+    for count in (1, 10, 30, 100):
+        more = "".join(f"X-Field-{number}: value of field {number}\r\n" for number in range(1, count))
+        yield Scenario(
+            name=f"fields-{count}",
+            title=f"{count} header fields",
+            app="hello",
+            group="grow-fields",
+            request=get("/", more),
+            among=FEW,
+            point=count,
+        )
+    for size in (1, KIB, 64 * KIB, MIB, 10 * MIB, 100 * MIB):
+        load = Load(connections=64 if size < MIB else 4)
+        yield Scenario(
+            name=f"in-{word(size)}",
+            title=f"{as_size(size)} in",
+            app="post",
+            group="grow-in",
+            request=post(size),
+            body_filler=size,
+            answer=Answer(body=b"%d" % size),
+            load=load,
+            among=FEW,
+            point=size,
+        )
+        yield Scenario(
+            name=f"answer-{word(size)}",
+            title=f"{as_size(size)} out",
+            app="big",
+            group="grow-out",
+            request=get(),
+            answer=Answer(content_type="application/octet-stream", filler=size),
+            load=load,
+            among=FEW,
+            size=size,
+            point=size,
+        )
+
+
+EVERY = (*servers(), *frameworks(), *pages(), *loops(), *routers(), *growth())
+BY_NAME: Mapping[str, Scenario] = {scenario.name: scenario for scenario in EVERY}

@@ -1,6 +1,5 @@
 """Starts an entrant on one core, checks that it answers right, and reads what it has used."""
 
-import http.client
 import os
 import re
 import resource
@@ -11,13 +10,13 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, cast
+from typing import IO
 
+from answers import WrongError, check
 from entrants import Entrant
 from install import UnavailableError, reason_of
 from scenarios import Scenario
 
-APPS = Path(__file__).resolve().parent / "apps"
 START_SECONDS = 20
 STOP_SECONDS = 5
 ANSWER_SECONDS = 10
@@ -110,8 +109,22 @@ def settle(core: int) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
+def floor_options(scenario: Scenario) -> list[str]:
+    """How the floor answers the same."""
+    options: list[str] = []
+    if scenario.app == "file":
+        options += ["--file", "{file}"]
+    elif scenario.answer.content_type == "text/plain":
+        options += ["--body", scenario.answer.body.decode()]
+    if scenario.load and not scenario.load.keep_alive:
+        options += ["--close"]
+    if scenario.together > 1 or scenario.body or scenario.body_filler:
+        options += ["--request-size", "{request}"]
+    return options
+
+
 def fill_in(entrant: Entrant, scenario: Scenario, port: int, python: Path, limit: Path, file: Path) -> list[str]:
-    options = scenario.limit if entrant.name == "limit" else ()
+    options = floor_options(scenario) if entrant.interface == "limit" else ()
     values = {
         "{python}": python,
         "{programs}": python.parent,
@@ -119,7 +132,8 @@ def fill_in(entrant: Entrant, scenario: Scenario, port: int, python: Path, limit
         "{app}": scenario.app,
         "{port}": port,
         "{file}": file,
-        "{size}": len(scenario.one(f"127.0.0.1:{port}")),
+        "{size}": scenario.size,
+        "{request}": len(scenario.one(f"127.0.0.1:{port}")),
     }
     command = []
     for word in (*entrant.command, *options):
@@ -137,21 +151,24 @@ def start(
     log = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the server
     process = subprocess.Popen(
         fill_in(entrant, scenario, port, python, limit, file),
-        cwd=APPS,
+        cwd=entrant.folder if entrant.folder.is_dir() else None,
         stdin=subprocess.DEVNULL,
         stdout=log,
         stderr=log,
-        env=dict(os.environ, **env, **entrant.env, BENCH_FILE=str(file)),
+        env=dict(os.environ, **env, **entrant.env, BENCH_FILE=str(file), BENCH_SIZE=str(scenario.size)),
         preexec_fn=lambda: settle(core),  # noqa: PLW1509 - no thread of ours is running
         start_new_session=True,
     )
     server = Server(entrant, port, process, log)
     try:
         wait_until_it_listens(server)
-        check(server, scenario)
+        check(port, scenario, entrant.closes)
     except UnavailableError:
         server.stop()
         raise
+    except WrongError as error:
+        server.stop()
+        raise UnavailableError(f"wrong: {error}") from error
     server.pids = tree_of(process.pid)
     return server
 
@@ -169,51 +186,3 @@ def wait_until_it_listens(server: Server) -> None:
             time.sleep(0.3)  # a router listens before its worker does
             return
     raise UnavailableError(f"it did not listen within {START_SECONDS} s: {reason_of(server.said())}")
-
-
-class Replay:
-    """Lets http.client read one response after another from the same file of a socket."""
-
-    def __init__(self, sock: socket.socket) -> None:
-        self.file = sock.makefile("rb")
-        self.close_file = self.file.close
-        setattr(self.file, "close", lambda: None)  # noqa: B010
-
-    def makefile(self, _mode: str) -> IO[bytes]:
-        return self.file
-
-
-def check(server: Server, scenario: Scenario) -> None:
-    """Asks twice what wrk will ask. An answer that is not right in full takes the server out of the scenario."""
-    keeps = scenario.keep_alive and not server.entrant.closes
-    try:
-        with socket.create_connection(("127.0.0.1", server.port), timeout=ANSWER_SECONDS) as sock:
-            replay = Replay(sock)
-            for _ in range(2 if keeps else 1):
-                sock.sendall(scenario.one(server.host) * scenario.together)
-                closes = [check_one(replay, scenario) for _ in range(scenario.together)][-1]
-                if scenario.keep_alive and closes != server.entrant.closes:
-                    raise UnavailableError("wrong: it closes a connection that should be kept")
-            if not keeps and replay.file.read(1) != b"":
-                raise UnavailableError("wrong: it keeps a connection that should be closed")
-            replay.close_file()
-    except (OSError, http.client.HTTPException) as error:
-        raise UnavailableError(f"wrong: {type(error).__name__} {error}".rstrip()) from error
-
-
-def check_one(replay: Replay, scenario: Scenario) -> bool:
-    """Whether the response ends the connection."""
-    response = http.client.HTTPResponse(cast("socket.socket", replay))
-    response.begin()
-    body = response.read()
-    fields = response.headers
-    lengths = fields.get_all("Content-Length", [])
-    if response.status != 200:
-        raise UnavailableError(f"wrong: status {response.status}")
-    if body != scenario.body:
-        raise UnavailableError(f"wrong: body of {len(body)} bytes {body[:40]!r}")
-    if fields.get_all("Content-Type") != [scenario.content_type]:
-        raise UnavailableError(f"wrong: Content-Type {fields.get_all('Content-Type')}")
-    if lengths not in ([], [str(len(body))]) or (lengths and "Transfer-Encoding" in fields):
-        raise UnavailableError(f"wrong: Content-Length {lengths}, Transfer-Encoding {fields['Transfer-Encoding']}")
-    return response.will_close

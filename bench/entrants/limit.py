@@ -2,4 +2,4 @@
 
 from entrants import Entrant
 
-ENTRANT = Entrant(name="limit", about="bare C epoll server", command=("{limit}", "--port", "{port}"))
+ENTRANT = Entrant(name="limit", about="bare C epoll server", command=("{limit}", "--port", "{port}"), interface="limit")

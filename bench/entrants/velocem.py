@@ -7,4 +7,5 @@ ENTRANT = Entrant(
     about="this project",
     command=("{python}", "-m", "velocem", "{app}:app", "--port", "{port}", "--no-access-log", "--log-level", "error"),
     requirements=".",
+    ours=True,
 )

@@ -62,15 +62,16 @@ def check_response(answer: Answer, response: http.client.HTTPResponse, body: byt
         raise WrongError(f"Content-Length {lengths}, Transfer-Encoding {fields['Transfer-Encoding']}")
 
 
-def check(port: int, scenario: Scenario, closes: bool) -> None:
+def check(port: int, scenario: Scenario, closes: bool) -> bytes:
     """Asks twice what the load will ask, and for what must be refused; WrongError says what came instead.
 
-    closes: the server ends every connection.
+    closes: the server ends every connection. The body is what every answer under load is compared with.
     """
     load = scenario.load
     if load is None or load.way in {"websocket", "echo"}:
-        return  # the load generator compares every byte that comes back
+        return b""  # the load generator compares every byte that comes back
     request = scenario.one(f"127.0.0.1:{port}") * load.together
+    body = b""
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=SECONDS) as sock:
             replay = Replay(sock)
@@ -89,6 +90,7 @@ def check(port: int, scenario: Scenario, closes: bool) -> None:
             check_refusal(port, scenario)
     except (OSError, http.client.HTTPException) as error:
         raise WrongError(f"{type(error).__name__} {error}".rstrip()) from error
+    return body
 
 
 def check_refusal(port: int, scenario: Scenario) -> None:

@@ -1,10 +1,11 @@
 """Puts each entrant into an environment of its own, .venvs/bench-<name>, once for its pinned requirements."""
 
 import hashlib
+import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from entrants import Entrant
@@ -56,22 +57,35 @@ def install_tree(python: Path) -> None:
     pip(python, *build, "-Csetup-args=-Ddebug=true", ".", env=tools)
 
 
-def install_with(entrant: Entrant, interpreter: str, folder: Path) -> Path:
+def install_with(entrant: Entrant, more: Iterable[str], interpreter: str, folder: Path) -> Path:
     """The environment's python. What is installed already stays, except this tree, which may have changed."""
     python = folder / "bin" / "python"
     tree = entrant.requirements == "."
-    wanted = "" if tree else (REQUIREMENTS / entrant.requirements).read_text()
+    files = ([] if tree else [entrant.requirements]) + list(more)
+    marks = {name: hashlib.sha256((REQUIREMENTS / name).read_bytes()).hexdigest() for name in files}
     stamp = folder / ".installed"
-    mark = hashlib.sha256(f"{interpreter}\n{wanted}".encode()).hexdigest()
-    fresh = not stamp.exists() or stamp.read_text() != mark
-    if fresh:
+    have = stamp_of(stamp)
+    first = "." if tree else entrant.requirements
+    if have.get("interpreter") != interpreter or (not tree and have.get(first) != marks[first]):
         run([interpreter, "-m", "venv", "--clear", folder])
+        have = {"interpreter": interpreter}
     if tree:
         install_tree(python)
-    elif fresh:
-        pip(python, "-r", REQUIREMENTS / entrant.requirements)
-    stamp.write_text(mark)
+    for name, mark in marks.items():
+        if have.get(name) != mark:
+            pip(python, "-r", REQUIREMENTS / name)
+            have[name] = mark
+    stamp.write_text(json.dumps(have))
     return python
+
+
+def stamp_of(path: Path) -> dict[str, str]:
+    """What an environment has: its interpreter, and by the name of a file of requirements the mark of its text."""
+    try:
+        have: dict[str, str] = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return have
 
 
 def check_debian(entrant: Entrant) -> None:
@@ -80,20 +94,39 @@ def check_debian(entrant: Entrant) -> None:
         raise UnavailableError(f"it needs the Debian package {' '.join(missing)}")
 
 
-def install(entrant: Entrant) -> Path:
-    """The python that runs the entrant: that of the newest version it installs with."""
+done: dict[tuple[str, ...], Path | UnavailableError] = {}  # several entrants share an environment
+
+
+def install(entrant: Entrant, more: Iterable[str] = ()) -> Path:
+    """The python that runs the entrant: that of the newest version it installs with.
+
+    more: files of requirements with what the applications need.
+    """
     if not entrant.requirements:
         return Path(sys.executable)
+    key = (entrant.requirements, *more, *entrant.pythons)
+    if key not in done:
+        try:
+            done[key] = install_newest(entrant, more)
+        except UnavailableError as error:
+            done[key] = error
+    found = done[key]
+    if isinstance(found, UnavailableError):
+        raise found
+    return found
+
+
+def install_newest(entrant: Entrant, more: Iterable[str]) -> Path:
     check_debian(entrant)
     reasons = []
-    name = Path(entrant.requirements).stem if entrant.requirements != "." else entrant.name
+    name = Path(entrant.requirements).stem if entrant.requirements != "." else "velocem"
     for version in entrant.pythons:
         interpreter = next(interpreters(version), None)
         if interpreter is None:
             reasons.append(f"no CPython {version} here")
             continue
         try:
-            return install_with(entrant, interpreter, ROOT / ".venvs" / f"bench-{name}")
+            return install_with(entrant, more, interpreter, ROOT / ".venvs" / f"bench-{name}")
         except UnavailableError as error:
             reasons.append(f"CPython {version}: {error}")
     raise UnavailableError("; ".join([*reasons, *filter(None, [entrant.wants])]))

@@ -5,6 +5,7 @@
 #include <getopt.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -18,27 +19,36 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "load/websocket.h"
+
 enum {
     READ_SIZE = 64 << 10, /* the same read buffer as the server it stands beside */
     EVENTS = 256,
     MOST_FDS = 1 << 16,
-    MOST_ANSWERS = 1024, /* in one send; a client that asks for more at once is dropped */
+    HEAD_MOST = 512,
+    COPIES_MOST = 256,     /* of the answer, so that several leave in one send */
+    COPIES_SIZE = 1 << 20, /* of all of them */
 };
 
 struct conn {
-    uint32_t received; /* bytes of a request that has not come whole */
-    off_t left;        /* bytes of the file still to be sent */
+    uint64_t received; /* bytes of a request that has not come whole */
+    uint64_t left;     /* bytes of answers that have not been sent */
+    off_t file_left;   /* and then of the file */
+    bool shaken;       /* its WebSocket handshake is done */
 };
 
 struct server {
     int epoll;
     int listener;
-    size_t request_size; /* 0: each readable event is one request */
+    uint64_t request_size; /* 0: each readable event is one request */
     bool close_each;
+    bool echo;
+    bool websocket;
     int file; /* -1: none */
     off_t file_size;
-    char *answers; /* the answer, MOST_ANSWERS times */
+    char *answers; /* the answer, many times */
     size_t answer_size;
+    size_t copies;
     struct conn *conns; /* by descriptor */
     char *in;
 };
@@ -58,59 +68,94 @@ static void wait_for(struct server *s, int fd, uint32_t events) {
         die("epoll_ctl");
 }
 
-static void send_file(struct server *s, int fd, bool armed) {
-    struct conn *c = &s->conns[fd];
+/* Sends what is left of the answers: all copies are alike, so the end of them stands for any. 1 when done, 0 when the
+ * socket is full, -1 when the connection is gone. */
+static int send_answers(struct server *s, int fd, struct conn *c) {
+    size_t all = s->answer_size * s->copies;
     while (c->left > 0) {
-        off_t offset = s->file_size - c->left;
-        ssize_t n = sendfile(fd, s->file, &offset, (size_t)c->left);
+        size_t piece = c->left % all ? (size_t)(c->left % all) : all;
+        ssize_t n = send(fd, s->answers + all - piece, piece, MSG_NOSIGNAL | (s->file >= 0 ? MSG_MORE : 0));
+        if (n < 0)
+            return errno == EAGAIN ? 0 : -1;
+        c->left -= (uint64_t)n;
+    }
+    return 1;
+}
+
+static int send_file(struct server *s, int fd, struct conn *c) {
+    while (c->file_left > 0) {
+        off_t offset = s->file_size - c->file_left;
+        ssize_t n = sendfile(fd, s->file, &offset, (size_t)c->file_left);
+        if (n <= 0)
+            return n < 0 && errno == EAGAIN ? 0 : -1;
+        c->file_left -= n;
+    }
+    return 1;
+}
+
+/* armed: epoll already tells when it can be written to. */
+static void go_on(struct server *s, int fd, bool armed) {
+    struct conn *c = &s->conns[fd];
+    int done = send_answers(s, fd, c);
+    if (done > 0)
+        done = send_file(s, fd, c);
+    if (done < 0 || (done > 0 && s->close_each))
+        drop(fd);
+    else if (armed != (done == 0))
+        wait_for(s, fd, done == 0 ? EPOLLOUT : EPOLLIN);
+}
+
+/* The floor of an echo keeps nothing: while the other side does not read, it waits. */
+static void send_back(int fd, const char *in, size_t size) {
+    while (size > 0) {
+        ssize_t n = send(fd, in, size, MSG_NOSIGNAL);
         if (n < 0 && errno == EAGAIN) {
-            if (!armed)
-                wait_for(s, fd, EPOLLOUT);
-            return;
+            poll(&(struct pollfd){.fd = fd, .events = POLLOUT}, 1, -1);
+            continue;
         }
-        if (n <= 0) {
+        if (n < 0) {
             drop(fd);
             return;
         }
-        c->left -= n;
+        in += n;
+        size -= (size_t)n;
     }
-    if (s->close_each)
-        drop(fd);
-    else if (armed)
-        wait_for(s, fd, EPOLLIN);
 }
 
-/* Answers small enough for every socket buffer: a short send means a client that does not read, and ends it. */
-static void answer(struct server *s, int fd, size_t count) {
-    size_t size = count * s->answer_size;
-    int flags = MSG_NOSIGNAL | (s->file >= 0 ? MSG_MORE : 0);
-    if (count > MOST_ANSWERS || send(fd, s->answers, size, flags) != (ssize_t)size) {
-        drop(fd);
-        return;
-    }
-    if (s->file >= 0) {
-        s->conns[fd].left = s->file_size;
-        send_file(s, fd, false);
-    } else if (s->close_each) {
-        drop(fd);
-    }
+static void shake(struct server *s, int fd) {
+    static const char answer[] = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+                                 "Sec-WebSocket-Accept: " WEBSOCKET_ACCEPT "\r\n\r\n";
+    s->conns[fd].shaken = true;
+    send_back(fd, answer, sizeof answer - 1);
+}
+
+static void answer(struct server *s, int fd, uint64_t count) {
+    s->conns[fd].left = count * s->answer_size;
+    s->conns[fd].file_left = s->file >= 0 ? s->file_size : 0;
+    go_on(s, fd, false);
 }
 
 static void readable(struct server *s, int fd) {
+    struct conn *c = &s->conns[fd];
     ssize_t n = recv(fd, s->in, READ_SIZE, 0);
     if (n <= 0) {
         if (n == 0 || errno != EAGAIN)
             drop(fd);
         return;
     }
-    if (s->request_size == 0) {
-        answer(s, fd, 1);
+    if (s->echo) {
+        send_back(fd, s->in, (size_t)n);
         return;
     }
-    size_t received = s->conns[fd].received + (size_t)n;
-    s->conns[fd].received = (uint32_t)(received % s->request_size);
-    if (received >= s->request_size)
-        answer(s, fd, received / s->request_size);
+    if (s->websocket && !c->shaken) {
+        shake(s, fd);
+        return;
+    }
+    uint64_t size = s->request_size ? s->request_size : (uint64_t)n;
+    uint64_t received = c->received + (uint64_t)n;
+    c->received = received % size;
+    if (received >= size)
+        answer(s, fd, received / size);
 }
 
 /* One at a time: epoll tells of the next one too, and a call that finds none is saved. */
@@ -137,7 +182,7 @@ static _Noreturn void serve(struct server *s) {
             if (fd == s->listener)
                 accept_one(s);
             else if (events[i].events & EPOLLOUT)
-                send_file(s, fd, true);
+                go_on(s, fd, true);
             else
                 readable(s, fd);
         }
@@ -160,39 +205,118 @@ static void listen_on(struct server *s, uint16_t port) {
         die("epoll_ctl");
 }
 
-static void open_file(struct server *s, const char *path) {
+static int open_file(const char *path, off_t *size) {
     struct stat about;
-    s->file = open(path, O_RDONLY | O_CLOEXEC);
-    if (s->file < 0 || fstat(s->file, &about) != 0)
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0 || fstat(file, &about) != 0)
         die(path);
-    s->file_size = about.st_size;
+    *size = about.st_size;
+    return file;
+}
+
+/* The body; the caller frees it. */
+static char *read_body(const char *path, size_t *size) {
+    off_t length = 0;
+    int file = path ? open_file(path, &length) : -1;
+    char *out = malloc((size_t)length + 1);
+    if (out == NULL)
+        die("memory");
+    for (*size = 0; *size < (size_t)length;) {
+        ssize_t n = read(file, out + *size, (size_t)length - *size);
+        if (n <= 0)
+            die(path);
+        *size += (size_t)n;
+    }
+    if (file >= 0)
+        close(file);
+    return out;
 }
 
 /* As long as a real server's: the fields that those send, with a date that does not move. */
-static void make_answer(struct server *s, const char *type, const char *body) {
+static size_t make_head(const struct server *s, char *out, const char *type, long long length) {
     static const char format[] = "HTTP/1.1 200 OK\r\nContent-Type: %s\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\n"
-                                 "Server: limit--\r\n%sContent-Length: %lld\r\n\r\n%s";
-    const char *closing = s->close_each ? "Connection: close\r\n" : "";
-    long long length = s->file >= 0 ? (long long)s->file_size : (long long)strlen(body);
-    char one[4096];
-    int size = snprintf(one, sizeof one, format, type, closing, length, s->file >= 0 ? "" : body);
-    if (size < 0 || (size_t)size >= sizeof one)
-        die("the answer is too long");
-    s->answer_size = (size_t)size;
-    s->answers = malloc(s->answer_size * MOST_ANSWERS);
-    s->in = malloc(READ_SIZE);
-    s->conns = calloc(MOST_FDS, sizeof *s->conns);
-    if (s->answers == NULL || s->in == NULL || s->conns == NULL)
-        die("memory");
-    for (size_t i = 0; i < MOST_ANSWERS; i++)
-        memcpy(s->answers + i * s->answer_size, one, s->answer_size);
+                                 "Server: limit--\r\n%sContent-Length: %lld\r\n\r\n";
+    int size = snprintf(out, HEAD_MOST, format, type, s->close_each ? "Connection: close\r\n" : "", length);
+    if (size < 0 || size >= HEAD_MOST)
+        die("the head is too long");
+    return (size_t)size;
 }
 
-static void raise_limits(void) {
+static size_t make_frame(char *out, size_t payload) {
+    unsigned char *head = (unsigned char *)out;
+    head[0] = 0x82;
+    int bytes = payload < 126 ? 0 : payload < 1 << 16 ? 2 : 8;
+    head[1] = (unsigned char)(bytes == 0 ? payload : bytes == 2 ? 126 : 127);
+    for (int i = 0; i < bytes; i++)
+        head[2 + i] = (unsigned char)((uint64_t)payload >> (8 * (bytes - 1 - i)));
+    return 2 + (size_t)bytes;
+}
+
+static void make_answers(struct server *s, const char *type, const char *path) {
+    size_t body_size;
+    char *body = read_body(path, &body_size), head[HEAD_MOST];
+    size_t head_size = s->websocket ? make_frame(head, body_size)
+                                    : make_head(s, head, type, s->file >= 0 ? s->file_size : (long long)body_size);
+    s->answer_size = head_size + body_size;
+    size_t copies = COPIES_SIZE / s->answer_size;
+    s->copies = copies < 1 ? 1 : copies > COPIES_MOST ? COPIES_MOST : copies;
+    s->answers = malloc(s->answer_size * s->copies);
+    if (s->answers == NULL)
+        die("memory");
+    for (char *at = s->answers, *end = at + s->answer_size * s->copies; at < end; at += s->answer_size) {
+        memcpy(at, head, head_size);
+        memcpy(at + head_size, body, body_size);
+    }
+    free(body);
+}
+
+static void make_room(struct server *s) {
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
         limit.rlim_cur = limit.rlim_max;
         setrlimit(RLIMIT_NOFILE, &limit);
+    }
+    s->in = malloc(READ_SIZE);
+    s->conns = calloc(MOST_FDS, sizeof *s->conns);
+    if (s->in == NULL || s->conns == NULL)
+        die("memory");
+}
+
+static const char usage[] =
+    "usage: limit [--port N] [--body FILE | --file FILE] [--type TYPE] [--request-size N] [--close]\n"
+    "             [--echo | --websocket]\n"
+    "--body: what it answers with; --file: the same by sendfile; --websocket: --body is a message\n";
+
+struct answer_options {
+    uint16_t port;
+    const char *type, *body;
+};
+
+static bool take_option(struct server *s, struct answer_options *o, int option) {
+    switch (option) {
+    case 'p':
+        o->port = (uint16_t)strtoul(optarg, NULL, 10);
+        return true;
+    case 'b':
+        o->body = optarg;
+        return true;
+    case 't':
+        o->type = optarg;
+        return true;
+    case 'r':
+        s->request_size = strtoull(optarg, NULL, 10);
+        return true;
+    case 'f':
+        s->file = open_file(optarg, &s->file_size);
+        return true;
+    case 'c':
+        return s->close_each = true;
+    case 'e':
+        return s->echo = true;
+    case 'w':
+        return s->websocket = true;
+    default:
+        return false;
     }
 }
 
@@ -200,39 +324,25 @@ int main(int argc, char **argv) {
     static const struct option options[] = {
         {"port", required_argument, NULL, 'p'},
         {"body", required_argument, NULL, 'b'},
-        {"request-size", required_argument, NULL, 'r'},
+        {"type", required_argument, NULL, 't'},
         {"file", required_argument, NULL, 'f'},
+        {"request-size", required_argument, NULL, 'r'},
         {"close", no_argument, NULL, 'c'},
+        {"echo", no_argument, NULL, 'e'},
+        {"websocket", no_argument, NULL, 'w'},
         {0},
     };
     struct server s = {.file = -1};
-    const char *body = "Hello, World!";
-    uint16_t port = 8000;
+    struct answer_options o = {.port = 8000, .type = "text/plain"};
     for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
-        switch (option) {
-        case 'p':
-            port = (uint16_t)strtoul(optarg, NULL, 10);
-            break;
-        case 'b':
-            body = optarg;
-            break;
-        case 'r':
-            s.request_size = strtoul(optarg, NULL, 10);
-            break;
-        case 'f':
-            open_file(&s, optarg);
-            break;
-        case 'c':
-            s.close_each = true;
-            break;
-        default:
-            fprintf(stderr, "usage: limit [--port N] [--body TEXT | --file PATH] [--request-size N] [--close]\n");
+        if (!take_option(&s, &o, option)) {
+            fputs(usage, stderr);
             return 2;
         }
     }
     signal(SIGPIPE, SIG_IGN); /* sendfile(2) has no flag against it */
-    raise_limits();
-    make_answer(&s, s.file >= 0 ? "application/octet-stream" : "text/plain", body);
-    listen_on(&s, port);
+    make_room(&s);
+    make_answers(&s, o.type, o.body);
+    listen_on(&s, o.port);
     serve(&s);
 }

@@ -1,202 +1,195 @@
-"""Measures Velocem beside other servers: CPU time per request in interleaved rounds, as a ratio inside each round.
+"""Measures Velocem beside everyone: CPU time per request in interleaved rounds, as a ratio inside each round.
 
 On a shared machine the cost of a system call swings by half within minutes. So every server is up all the time, each
-gets one second of load in turn, what it used is divided by what the floor used in the same round, and the median over
-the rounds is shown. Idle servers wait in epoll and cost nothing.
+gets one second of load in turn, what it used is divided by what Velocem and the floor used in the same round, and the
+median over the rounds is shown. Idle servers wait and cost nothing.
 """
 
 import argparse
-import json
+import fnmatch
 import os
-import subprocess
+import signal
 import sys
 import tempfile
-import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from types import FrameType
+from typing import NoReturn
 
-import memory
-import report
+import results
 import scenarios
-import servers
+import tables
 from entrants import Entrant, everyone
-from install import ROOT, UnavailableError, install, reason_of
+from install import ROOT, UnavailableError, install
+from loading import Loader
+from measures import Bench
+from progress import Progress, as_time
 from scenarios import Scenario
-from servers import Server
+from servers import Place
 
-HERE = Path(__file__).resolve().parent
-DRAIN = 0.02  # seconds in which a server closes the connections of a round
+PROGRAMS = ROOT / "build" / "bench" / "bench"
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--scenario", default="all", help="names with commas: " + ",".join(scenarios.BY_NAME))
-    parser.add_argument("--entrants", default="all", help="names with commas: " + ",".join(everyone()))
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--connections", type=int, default=5000, help="of the memory scenario")
-    parser.add_argument("--limit", type=Path, default=ROOT / "build" / "bench" / "bench" / "limit")
+    parser = argparse.ArgumentParser(
+        prog="make bench ARGS=",
+        description=__doc__.splitlines()[0],
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument("--scenario", default="all", help="names or groups of scenarios, with commas; * is any text")
+    parser.add_argument(
+        "--peers", default="all", help="names of entrants, with commas; Velocem and the floor always run"
+    )
+    parser.add_argument("--rounds", type=int, default=0, help="0: what each scenario says")
+    parser.add_argument("--seconds", type=float, default=1.0, help="of a round")
+    parser.add_argument("--list", action="store_true", help="only tell who takes part in what, and how long it takes")
+    parser.add_argument("--programs", type=Path, default=PROGRAMS, help="folder of the programs limit and load")
     parser.add_argument("--package", type=Path, help="folder of a built velocem package, instead of building the tree")
     parser.add_argument("--python", type=Path, help="the interpreter that --package was built for")
-    parser.add_argument("--output", type=Path, default=HERE / "results")
+    parser.add_argument("--output", type=Path, default=results.FOLDER)
     return parser.parse_args()
 
 
-def chosen(names: str, known: Mapping[str, Any]) -> dict[str, Any]:
-    wanted = list(known) if names == "all" else names.split(",")
-    if unknown := set(wanted) - set(known):
-        raise SystemExit(f"bench: there is no {', '.join(sorted(unknown))}; there are: {', '.join(known)}")
-    return {name: known[name] for name in known if name in wanted}
+def matching(patterns: str, names_of: dict[str, set[str]]) -> list[str]:
+    """Those with a name or a group that one of the patterns fits; a pattern that fits none is a mistake."""
+    found: set[str] = set()
+    for pattern in patterns.split(","):
+        fits = {name for name, names in names_of.items() if pattern == "all" or fnmatch.filter(names, pattern)}
+        if not fits:
+            known = sorted({name for names in names_of.values() for name in names if name})
+            raise SystemExit(f"bench: there is no {pattern}; there are: {', '.join(known)}")
+        found |= fits
+    return [name for name in names_of if name in found]
 
 
-def two_cores() -> tuple[int, int]:
-    """The server's and the client's."""
-    cores = sorted(os.sched_getaffinity(0))
-    if len(cores) < 2:
+def chosen_scenarios(patterns: str) -> list[Scenario]:
+    names = {scenario.name: {scenario.name, scenario.group} for scenario in scenarios.EVERY}
+    return [scenarios.BY_NAME[name] for name in matching(patterns, names)]
+
+
+def chosen_entrants(patterns: str) -> list[Entrant]:
+    known = everyone()
+    wanted = matching(patterns, {name: {name} for name in known})
+    return [entrant for entrant in known.values() if entrant.name in wanted or entrant.ours or entrant.name == "limit"]
+
+
+def taking_part(scenario: Scenario, entrants: Iterable[Entrant], named: bool) -> list[Entrant]:
+    """named: the command line says who, and that overrides what a full run can afford."""
+    return [entrant for entrant in entrants if scenario.takes(entrant) and (named or scenario.wants(entrant))]
+
+
+def cores() -> tuple[int, list[int]]:
+    """The server's, and the client's."""
+    usable = sorted(os.sched_getaffinity(0))
+    if len(usable) < 2:
         raise SystemExit("bench: it takes two cores, one for the server and one for the client")
-    return cores[0], cores[1]
+    return usable[0], usable[1:4]
 
 
-def say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+def install_all(
+    wanted: list[Scenario], parts: dict[str, list[Entrant]], bench: "Have", say: Callable[[str], None]
+) -> None:
+    """Everyone who takes part in something, with what its applications need."""
+    needs: dict[str, tuple[Entrant, set[str]]] = {}
+    for scenario in wanted:
+        for entrant in parts[scenario.name]:
+            needs.setdefault(entrant.name, (entrant, set()))[1].update(filter(None, [scenario.requirements]))
+    for name, (entrant, more) in needs.items():
+        say(f"installing {name}")
+        bench.install(entrant, sorted(more))
 
 
-class Bench:
-    """One run: which servers can be had, how they are started, what came out."""
+class Have:
+    """Who can be had, and the interpreter of each."""
 
-    def __init__(self, options: argparse.Namespace, folder: Path) -> None:
+    def __init__(self, options: argparse.Namespace) -> None:
         self.options = options
-        self.core, client = two_cores()
-        os.sched_setaffinity(0, {client})
-        self.file = folder / "file"
-        self.file.write_bytes(scenarios.FILLER * scenarios.FILE_SIZE)
-        self.request = folder / "request"
         self.pythons: dict[str, Path] = {}
         self.unavailable: dict[str, str] = {}
 
-    def install(self, entrants: dict[str, Entrant]) -> None:
-        for name, entrant in entrants.items():
-            try:
-                own = name == "velocem" and self.options.package
-                self.pythons[name] = (self.options.python or Path(sys.executable)) if own else install(entrant)
-            except UnavailableError as error:
-                self.unavailable[name] = str(error)
-                say(f"{name} cannot be had: {error}")
-
-    def start(self, entrant: Entrant, scenario: Scenario) -> Server:
-        env = {}
-        if entrant.name == "velocem" and self.options.package:
-            env["PYTHONPATH"] = str(self.options.package.resolve())
-        python, limit = self.pythons[entrant.name], self.options.limit
-        return servers.start(entrant, scenario, self.core, python, limit, self.file, env)
-
-    def start_all(self, entrants: dict[str, Entrant], scenario: Scenario) -> tuple[list[Server], dict[str, str]]:
-        started, missing = [], {}
-        for name, entrant in entrants.items():
-            if name not in self.pythons or (not scenario.takes(entrant)):
-                continue
-            try:
-                started.append(self.start(entrant, scenario))
-            except UnavailableError as error:
-                missing[name] = str(error)
-                say(f"{scenario.name}: {name} left out: {error}")
-        return started, missing
-
-    def load(self, server: Server, scenario: Scenario) -> dict[str, float]:
-        """One second of wrk, and what the server used meanwhile."""
-        assert scenario.load
-        self.request.write_bytes(scenario.one(server.host) * scenario.together)
-        command = [
-            "wrk",
-            "-t1",
-            f"-c{scenario.load.connections}",
-            "-d1s",
-            "--timeout",
-            "5s",
-            "-s",
-            str(HERE / "load.lua"),
-        ]
-        before = server.used()
-        result = subprocess.run(
-            [*command, f"http://{server.host}/", "--", str(self.request)], capture_output=True, text=True, check=False
-        )
-        if result.returncode != 0:
-            raise UnavailableError(f"wrk: {reason_of(result.stdout + result.stderr)}")
-        time.sleep(DRAIN)
-        used = server.used() - before
-        counts = json.loads(result.stdout.splitlines()[-1])
-        units = scenario.units(counts["requests"], counts["bytes"])
-        if units == 0 or counts["status"] > 0:
-            raise UnavailableError(f"wrong: {counts['requests']} answers in a second, {counts['status']} not 2xx")
-        us = used.total / units * 1e6
-        user = us * used.user_ticks / used.all_ticks if used.all_ticks > 0 else 0.0
-        return {"us": us, "user": user, "rate": units / (counts["us"] / 1e6), "errors": counts["errors"]}
-
-    def rounds(self, scenario: Scenario, running: list[Server], missing: dict[str, str]) -> dict[str, list[Any]]:
-        samples: dict[str, list[Any]] = {server.entrant.name: [] for server in running}
-        for number in range(self.options.rounds + 1):
-            for server in running:
-                name = server.entrant.name
-                if name in missing:
-                    continue
-                try:
-                    sample = self.load(server, scenario)
-                except (UnavailableError, OSError) as error:
-                    missing[name] = f"in round {number}: {error}"
-                    continue
-                if number > 0:  # the first warms caches and is not counted
-                    samples[name].append(sample)
-            say(f"{scenario.name}: round {number} of {self.options.rounds}")
-        return {name: taken for name, taken in samples.items() if name not in missing}
-
-    def measure(self, scenario: Scenario, entrants: dict[str, Entrant]) -> dict[str, Any]:
-        running, missing = self.start_all(entrants, scenario)
+    def install(self, entrant: Entrant, more: list[str]) -> None:
+        if entrant.ours and self.options.package:
+            self.pythons[entrant.name] = self.options.python or Path(sys.executable)
+            return
         try:
-            samples = self.rounds(scenario, running, missing)
-        finally:
-            for server in running:
-                server.stop()
-        return {"title": scenario.title, "unit": scenario.unit, "samples": samples, "left_out": missing}
+            self.pythons[entrant.name] = install(entrant, more)
+        except UnavailableError as error:
+            self.unavailable[entrant.name] = str(error)
 
-    def measure_memory(self, scenario: Scenario, entrants: dict[str, Entrant]) -> dict[str, Any]:
-        """Each alone: a process that has served nothing yet, then its idle connections."""
-        sizes: dict[str, float] = {}
-        missing: dict[str, str] = {}
-        for name, entrant in entrants.items():
-            running, left_out = self.start_all({name: entrant}, scenario)
-            missing.update(left_out)
-            for server in running:
-                try:
-                    sizes[name] = memory.per_connection(server, scenario, self.options.connections)
-                except (UnavailableError, OSError) as error:
-                    missing[name] = str(error)
-                finally:
-                    server.stop()
-        return {"title": scenario.title, "unit": scenario.unit, "bytes": sizes, "left_out": missing}
+    def environments(self, entrants: Iterable[Entrant]) -> dict[str, dict[str, str]]:
+        if not self.options.package:
+            return {}
+        path = str(self.options.package.resolve())
+        return {entrant.name: {"PYTHONPATH": path} for entrant in entrants if entrant.ours}
+
+
+def interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def run(options: argparse.Namespace, folder: Path) -> int:
+    progress = Progress()
+    wanted, entrants = chosen_scenarios(options.scenario), chosen_entrants(options.peers)
+    parts = {scenario.name: taking_part(scenario, entrants, options.peers != "all") for scenario in wanted}
+    have = Have(options)
+    server_core, client_cores = cores()
+    place = Place(server_core, options.programs / "limit", folder, folder / "file", have.environments(entrants))
+    place.file.write_bytes(scenarios.FILLER * scenarios.FILE_SIZE)
+    loader = Loader(options.programs / "load", place, len(client_cores), options.seconds)
+    bench = Bench(place, have.pythons, loader, progress, options.rounds)
+
+    def expected() -> float:
+        return sum(bench.expected(scenario, len(parts[scenario.name])) for scenario in wanted)
+
+    if options.list:
+        for scenario in wanted:
+            seconds = bench.expected(scenario, len(parts[scenario.name]))
+            print(
+                f"{scenario.name:18} {as_time(seconds)}  {', '.join(entrant.name for entrant in parts[scenario.name])}"
+            )
+        print(f"about {as_time(expected())}, and the installation of what is not there yet")
+        return 0
+    progress.say(f"about {expected() / 60:.0f} minutes, and the installation of what is not there yet")
+    install_all(wanted, parts, have, lambda text: progress.now("", text))
+    for name, reason in have.unavailable.items():
+        progress.say(f"{name} cannot be had: {reason}")
+    parts = {name: [entrant for entrant in some if entrant.name in have.pythons] for name, some in parts.items()}
+    progress.begin(expected())
+    progress.say(f"about {expected() / 60:.0f} minutes")
+    os.sched_setaffinity(0, client_cores)
+    signal.signal(signal.SIGTERM, interrupt)
+    status = 0
+    known = {
+        entrant.name: results.about(entrant, have.pythons[entrant.name])
+        for entrant in entrants
+        if entrant.name in have.pythons
+    }
+    try:
+        for scenario in wanted:
+            result = bench.measure(scenario, parts[scenario.name])
+            progress.clear()
+            print(tables.text(result, known), flush=True)
+    except KeyboardInterrupt:
+        progress.say("interrupted: what was measured so far is kept")
+        status = 130
+    finally:
+        bench.pool.stop_all()
+    measured = {name: result for name, result in bench.results.items() if result["entrants"] or result["left_out"]}
+    told = {"rounds": options.rounds, "seconds": options.seconds, "interrupted": status != 0}
+    took_part = [entrant for entrant in entrants if entrant.name in have.pythons]
+    document = results.document(measured, took_part, have.pythons, have.unavailable, told)
+    print(results.write(document, options.output))
+    return status
 
 
 def main() -> int:
     options = parse()
-    wanted = chosen(options.scenario, scenarios.BY_NAME)
-    entrants = chosen(options.entrants, everyone())
-    if not options.limit.exists():
-        raise SystemExit(f"bench: {options.limit} is not built (meson setup -Dbench=true)")
+    for program in ("limit", "load"):
+        if not (options.programs / program).exists():
+            raise SystemExit(f"bench: {options.programs / program} is not built (meson setup -Dbench=true)")
     # /dev/shm: the file that is served, and the log of each server, never wait for a disk.
-    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
-        bench = Bench(options, Path(folder))
-        bench.install(entrants)
-        say(f"about {len(bench.pythons) * (options.rounds + 2) * 1.2 * len(wanted) / 60:.0f} minutes")
-        results = {}
-        for name, scenario in wanted.items():
-            way = scenario.load.way if scenario.load else None
-            if way not in {"closed", "memory"}:
-                continue
-            measure = bench.measure_memory if way == "memory" else bench.measure
-            results[name] = measure(scenario, entrants)
-            print(report.table(results[name]), flush=True)
-    document = report.document(results, bench.unavailable, {n: str(p) for n, p in bench.pythons.items()})
-    print(report.write(document, options.output))
-    return 0
+    with tempfile.TemporaryDirectory(dir="/dev/shm", prefix="bench-") as folder:
+        return run(options, Path(folder))
 
 
 if __name__ == "__main__":

@@ -42,6 +42,11 @@ class Load:
     idle: int = 0  # connections that are open beside, and have had one answer
     part: float = 0.0  # open: the rate, as a part of the slowest server's capacity
     size: int = 0  # of a WebSocket message or of what is echoed
+    rate: float = 0.0  # open: trains in a second, known when the run has come so far
+
+    def frame_size(self) -> int:
+        """Of a masked WebSocket frame."""
+        return self.size + (6 if self.size < 126 else 8 if self.size < 1 << 16 else 14)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,12 +78,14 @@ class Scenario:
     bad_statuses: tuple[int, ...] = (400, 422)
     load: Load | None = field(default_factory=Load)  # None: the process measures itself
     kinds: frozenset[Kind] = frozenset({"server"})  # who takes part, if it has the application; Velocem always
+    everyone: bool = False  # the slow ones too, which take part in little else
     among: frozenset[str] = frozenset()  # names: only these of the others; empty is all
     unit: Literal["request", "MiB", "message", "operation", "connection", "start"] = "request"
     size: int = 0  # {size} of the command, and BENCH_SIZE
     point: int = 0  # of a growth curve, whose name is the group
     requirements: str = ""  # a file of requirements/bench with what the application needs beside its server
     floor: bool = True  # `limit` can answer the same
+    rounds: int = 5  # unless the command line says otherwise
 
     @property
     def together(self) -> int:
@@ -88,17 +95,45 @@ class Scenario:
         return self.request.format(host=host).encode("latin-1") + (FILLER * self.body_filler or self.body)
 
     def takes(self, entrant: Entrant) -> bool:
+        """Whether it can take part, of its kind and with this application."""
         if entrant.interface == "limit":
             return self.floor and self.load is not None
         if entrant.only and self.name not in entrant.only:
             return False
-        if self.among and not (entrant.ours or entrant.name in self.among):
-            return False
         return (entrant.kind in self.kinds or entrant.ours) and entrant.has(self.app)
 
-    def units(self, requests: int, received: int) -> float:
+    def wants(self, entrant: Entrant) -> bool:
+        """Whether it is to take part when nobody is named."""
+        if entrant.ours or entrant.interface == "limit":
+            return True
+        if self.among:
+            return entrant.name in self.among
+        return not entrant.slow or self.everyone or "server" not in self.kinds
+
+    def has_body(self) -> bool:
+        return bool(self.body or self.body_filler)
+
+    def answer_size(self) -> int:
+        return len(self.answer_body())
+
+    def answer_body(self) -> bytes:
+        """As the floor sends it."""
+        answer = self.answer
+        if self.load and self.load.way in {"websocket", "echo"}:
+            return FILLER * self.load.size
+        if answer.value is not None:
+            return json.dumps(answer.value, separators=(",", ":")).encode()
+        return FILLER * answer.filler or answer.body
+
+    def units(self, answers: int, sent: int, received: int) -> float:
         """How much work was done. Large bodies are counted by what moved: the last ones are cut off by the clock."""
-        return received / MIB if self.unit == "MiB" else requests
+        if self.unit == "MiB":
+            return received / MIB
+        if self.body_filler >= MIB:
+            return sent / len(self.one("127.0.0.1:65535"))
+        if self.answer.filler >= MIB:
+            return received / self.answer.filler
+        return answers
 
 
 # Those of the growth curves: the cheapest of each interface and the best known.
@@ -128,7 +163,7 @@ def word(size: int) -> str:
 
 
 def servers() -> Iterator[Scenario]:
-    yield Scenario(name="hello", title="hello, kept alive", app="hello", request=get())
+    yield Scenario(name="hello", title="hello, kept alive", app="hello", request=get(), everyone=True, rounds=7)
     yield Scenario(
         name="headers", title="14 browser header fields", app="hello", request=get("/", BROWSER.replace("\n", "\r\n"))
     )

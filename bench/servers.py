@@ -1,5 +1,6 @@
-"""Starts an entrant on one core, checks that it answers right, and reads what it has used."""
+"""Starts entrants on one core, waits until they answer right, weighs and stops them."""
 
+import contextlib
 import os
 import re
 import resource
@@ -8,6 +9,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -18,25 +20,8 @@ from install import UnavailableError, reason_of
 from scenarios import Scenario
 
 START_SECONDS = 20
-STOP_SECONDS = 5
-ANSWER_SECONDS = 10
-
-# The clocks of another process: its pid inverted, and one of three bits (linux/posix-timers.h).
-CLOCK_ALL, CLOCK_USER, CLOCK_EXACT = 0, 1, 2
-
-
-@dataclass(frozen=True)
-class Used:
-    """CPU seconds. The total is exact; its user and system parts are sampled by the kernel's tick."""
-
-    total: float
-    user_ticks: float
-    all_ticks: float
-
-    def __sub__(self, earlier: "Used") -> "Used":
-        return Used(
-            self.total - earlier.total, self.user_ticks - earlier.user_ticks, self.all_ticks - earlier.all_ticks
-        )
+STOP_SECONDS = 3
+LOOK_SECONDS = 0.002  # between two looks whether a server listens
 
 
 @dataclass
@@ -44,21 +29,17 @@ class Server:
     """A started entrant."""
 
     entrant: Entrant
+    key: tuple[object, ...]  # what it was started for; another scenario with the same may use it
     port: int
     process: "subprocess.Popen[bytes]"
     log: IO[bytes]
+    began: float  # time.monotonic()
     pids: list[int] = field(default_factory=list)
+    body: bytes = b""  # of its right answer
 
     @property
     def host(self) -> str:
         return f"127.0.0.1:{self.port}"
-
-    def used(self) -> Used:
-        clocks = [
-            sum(time.clock_gettime((~pid << 3) | which) for pid in self.pids)
-            for which in (CLOCK_EXACT, CLOCK_USER, CLOCK_ALL)
-        ]
-        return Used(*clocks)
 
     def memory(self) -> int:
         """Bytes of memory, shared pages split among those who share them."""
@@ -68,18 +49,29 @@ class Server:
             total += sum(map(int, re.findall(r"^Pss:\s+(\d+) kB", text, re.MULTILINE)))
         return total << 10
 
+    def cpu(self) -> float:
+        """Seconds. The clock of another process is its pid inverted, and 2 for the exact one (linux/posix-timers.h)."""
+        return sum(time.clock_gettime((~pid << 3) | 2) for pid in self.pids)
+
     def said(self) -> str:
         self.log.seek(0)
         return self.log.read().decode(errors="replace")
 
-    def stop(self) -> None:
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            try:
-                os.killpg(self.process.pid, number)
-                self.process.wait(STOP_SECONDS)
-            except (ProcessLookupError, subprocess.TimeoutExpired):
-                continue
-        self.log.close()
+    def death(self) -> str | None:
+        """How it ended, if it has."""
+        status = self.process.poll()
+        return None if status is None else f"it ended with status {status}: {reason_of(self.said())}"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the entrants run and what the machine lends them."""
+
+    core: int  # of the servers
+    limit: Path  # the program that is the floor
+    folder: Path  # in memory: the served file and the bodies
+    file: Path  # that is served
+    env: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # by entrant, added to what it asks for
 
 
 def free_port() -> int:
@@ -109,80 +101,183 @@ def settle(core: int) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-def floor_options(scenario: Scenario) -> list[str]:
+def body_file(scenario: Scenario, place: Place) -> Path:
+    """The body that must come back, for the floor and for the load generator."""
+    path = place.folder / f"{scenario.name}.body"
+    if not path.exists():
+        path.write_bytes(scenario.answer_body())
+    return path
+
+
+def floor_options(scenario: Scenario, place: Place, request_size: int) -> list[str]:
     """How the floor answers the same."""
-    options: list[str] = []
-    if scenario.app == "file":
-        options += ["--file", "{file}"]
-    elif scenario.answer.content_type == "text/plain":
-        options += ["--body", scenario.answer.body.decode()]
-    if scenario.load and not scenario.load.keep_alive:
-        options += ["--close"]
-    if scenario.together > 1 or scenario.body or scenario.body_filler:
-        options += ["--request-size", "{request}"]
-    return options
+    load = scenario.load
+    assert load is not None
+    if load.way == "echo":
+        return ["--echo"]
+    options = ["--type", scenario.answer.content_type]
+    options += ["--file", str(place.file)] if scenario.app == "file" else ["--body", str(body_file(scenario, place))]
+    if load.way == "websocket":
+        options += ["--websocket", "--request-size", str(load.frame_size())]
+    elif load.together > 1 or scenario.has_body():
+        options += ["--request-size", str(request_size)]
+    return options if load.keep_alive else [*options, "--close"]
 
 
-def fill_in(entrant: Entrant, scenario: Scenario, port: int, python: Path, limit: Path, file: Path) -> list[str]:
-    options = floor_options(scenario) if entrant.interface == "limit" else ()
+def fill_in(words: Iterable[str], values: Mapping[str, object]) -> list[str]:
+    pattern = re.compile("|".join(re.escape("{" + name + "}") for name in values))
+    return [pattern.sub(lambda match: str(values[match[0][1:-1]]), word) for word in words]
+
+
+def command_of(
+    entrant: Entrant, scenario: Scenario, place: Place, python: Path, port: int, seconds: float
+) -> list[str]:
     values = {
-        "{python}": python,
-        "{programs}": python.parent,
-        "{limit}": limit,
-        "{app}": scenario.app,
-        "{port}": port,
-        "{file}": file,
-        "{size}": scenario.size,
-        "{request}": len(scenario.one(f"127.0.0.1:{port}")),
+        "python": python,
+        "programs": python.parent,
+        "limit": place.limit,
+        "app": scenario.app,
+        "port": port,
+        "size": scenario.size,
+        "seconds": seconds,
     }
-    command = []
-    for word in (*entrant.command, *options):
-        for name, value in values.items():
-            word = word.replace(name, str(value))  # noqa: PLW2901 - each name in turn
-        command.append(word)
+    command = fill_in(entrant.command, values)
+    if entrant.interface == "limit":
+        command += floor_options(scenario, place, len(scenario.one(f"127.0.0.1:{port}")))
     return command
 
 
-def start(
-    entrant: Entrant, scenario: Scenario, core: int, python: Path, limit: Path, file: Path, env: dict[str, str]
-) -> Server:
-    """Listening and checked, or UnavailableError."""
-    port = free_port()
-    log = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the server
-    process = subprocess.Popen(
-        fill_in(entrant, scenario, port, python, limit, file),
+def environment(entrant: Entrant, scenario: Scenario, place: Place) -> dict[str, str]:
+    own = {"BENCH_FILE": str(place.file), "BENCH_SIZE": str(scenario.size)}
+    return {**os.environ, **own, **entrant.env, **place.env.get(entrant.name, {})}
+
+
+def launch(
+    entrant: Entrant,
+    scenario: Scenario,
+    place: Place,
+    python: Path,
+    log: IO[bytes],
+    *,
+    port: int = 0,
+    seconds: float = 0,
+) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(
+        command_of(entrant, scenario, place, python, port, seconds),
         cwd=entrant.folder if entrant.folder.is_dir() else None,
         stdin=subprocess.DEVNULL,
         stdout=log,
         stderr=log,
-        env=dict(os.environ, **env, **entrant.env, BENCH_FILE=str(file), BENCH_SIZE=str(scenario.size)),
-        preexec_fn=lambda: settle(core),  # noqa: PLW1509 - no thread of ours is running
+        env=environment(entrant, scenario, place),
+        preexec_fn=lambda: settle(place.core),  # noqa: PLW1509 - no thread of ours is running
         start_new_session=True,
     )
-    server = Server(entrant, port, process, log)
-    try:
-        wait_until_it_listens(server)
-        check(port, scenario, entrant.closes)
-    except UnavailableError:
-        server.stop()
-        raise
-    except WrongError as error:
-        server.stop()
-        raise UnavailableError(f"wrong: {error}") from error
-    server.pids = tree_of(process.pid)
-    return server
 
 
-def wait_until_it_listens(server: Server) -> None:
-    deadline = time.monotonic() + START_SECONDS
+def key_of(entrant: Entrant, scenario: Scenario) -> tuple[object, ...]:
+    """What decides how a server is started."""
+    load = scenario.load
+    assert load is not None
+    key: tuple[object, ...] = (scenario.app, scenario.size)
+    if entrant.interface == "limit":
+        shape = len(scenario.one("127.0.0.1:65535")) if load.together > 1 or scenario.has_body() else 0
+        key = (*key, load, shape, scenario.answer_size(), scenario.answer.content_type)
+    return key
+
+
+def start(entrant: Entrant, scenario: Scenario, place: Place, python: Path) -> Server:
+    """Started, and perhaps not listening yet."""
+    port, began = free_port(), time.monotonic()
+    log = tempfile.TemporaryFile(dir=place.folder)  # noqa: SIM115 - it lives as long as the server
+    process = launch(entrant, scenario, place, python, log, port=port)
+    return Server(entrant, key_of(entrant, scenario), port, process, log, began)
+
+
+def wait_until_right(server: Server, scenario: Scenario) -> None:
+    """Listening and answering right, or UnavailableError. A router may listen before its worker does."""
+    deadline = server.began + START_SECONDS
+    wait_until_it_listens(server, deadline)
+    while True:
+        try:
+            server.body = check(server.port, scenario, server.entrant.closes)
+        except WrongError as error:
+            if server.process.poll() is not None or time.monotonic() > min(deadline, server.began + START_SECONDS / 4):
+                raise UnavailableError(server.death() or f"wrong: {error}") from error
+            time.sleep(0.1)
+        else:
+            break
+    server.pids = tree_of(server.process.pid)
+
+
+def wait_until_it_listens(server: Server, deadline: float) -> None:
     while time.monotonic() < deadline:
         if server.process.poll() is not None:
             raise UnavailableError(f"it did not start: {reason_of(server.said())}")
         try:
             socket.create_connection(("127.0.0.1", server.port), timeout=1).close()
         except OSError:
-            time.sleep(0.05)
+            time.sleep(LOOK_SECONDS)
         else:
-            time.sleep(0.3)  # a router listens before its worker does
             return
     raise UnavailableError(f"it did not listen within {START_SECONDS} s: {reason_of(server.said())}")
+
+
+def kill(process: "subprocess.Popen[bytes]", number: int) -> None:
+    """The whole group: the process started a session of its own."""
+    try:
+        os.killpg(process.pid, number)
+    except ProcessLookupError:
+        return
+
+
+def stop(servers: Iterable[Server]) -> None:
+    """All at once: some take their time."""
+    stopping = list(servers)
+    for server in stopping:
+        kill(server.process, signal.SIGTERM)
+    deadline = time.monotonic() + STOP_SECONDS
+    for server in stopping:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            server.process.wait(max(0.0, deadline - time.monotonic()))
+        kill(server.process, signal.SIGKILL)  # also what is left of the group
+        server.process.wait()
+        server.log.close()
+
+
+@dataclass
+class Pool:
+    """The servers that are up, kept from one scenario to the next that starts them alike."""
+
+    place: Place
+    pythons: Mapping[str, Path]
+    up: dict[str, Server] = field(default_factory=dict)
+
+    def stop(self, names: Iterable[str]) -> None:
+        stop([self.up.pop(name) for name in list(names) if name in self.up])
+
+    def stop_all(self) -> None:
+        self.stop(list(self.up))
+
+    def serve(self, entrants: Iterable[Entrant], scenario: Scenario) -> tuple[list[Server], dict[str, str]]:
+        """Those that are up and answer right, and why the others are not. All start at the same time."""
+        wanted = {entrant.name: entrant for entrant in entrants}
+        self.stop(
+            [
+                name
+                for name, server in self.up.items()
+                if name not in wanted
+                or server.key != key_of(server.entrant, scenario)
+                or server.process.poll() is not None
+            ]
+        )
+        for name, entrant in wanted.items():
+            if name not in self.up:
+                self.up[name] = start(entrant, scenario, self.place, self.pythons[name])
+        missing: dict[str, str] = {}
+        for name in wanted:
+            try:
+                wait_until_right(self.up[name], scenario)
+            except UnavailableError as error:
+                missing[name] = str(error)
+                self.stop([name])
+        return [self.up[name] for name in wanted if name in self.up], missing

@@ -80,10 +80,15 @@ class Loader:
         result: dict[str, Any] = json.loads(output)
         return result
 
-    def sample(self, server: Server, scenario: Scenario, number: int, seconds: float | None = None) -> dict[str, Any]:
+    def warm(self, server: Server, scenario: Scenario, seconds: float) -> None:
+        """A short load that is not counted. What is wrong with it shows in the rounds."""
+        assert scenario.load is not None
+        self.run(server, scenario, scenario.load, seconds)
+
+    def sample(self, server: Server, scenario: Scenario, number: int) -> dict[str, Any]:
         """One round: CPU microseconds for a unit of work, units per second, latencies. Or UnavailableError."""
         assert scenario.load is not None
-        result = self.run(server, scenario, scenario.load, seconds or self.seconds)
+        result = self.run(server, scenario, scenario.load, self.seconds)
         refuse(result, server.death())
         return sample_of(result, scenario, number, self.threads)
 

@@ -135,8 +135,9 @@ class Bench:
         scenario = self.with_rate(scenario, by_name, result)
 
         def take(name: str, number: int) -> Any:
-            seconds = None if number > 0 else WARM_SECONDS
-            return self.loader.sample(by_name[name], scenario, number, seconds)
+            if number == 0:
+                return self.loader.warm(by_name[name], scenario, WARM_SECONDS)
+            return self.loader.sample(by_name[name], scenario, number)
 
         self.each_round(scenario, list(by_name), result, take)
         for name, server in by_name.items():

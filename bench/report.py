@@ -1,132 +1,165 @@
-"""Turns samples into medians, a table, a JSON document and a Markdown page."""
+"""Turns the file of a run into a Markdown page and SVG charts, in a folder of the same name beside it."""
 
-import datetime as dt
-import json
-import os
-import platform
-import statistics
-import subprocess
-from collections.abc import Callable
+import argparse
+import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
-Sample = dict[str, float]
-COLUMNS = ("", "us", "user", "sys", "of limit", "spread", "of velocem", "per second")
+import results
+import tables
+from charts import Bar, Curve, Looks, Panel, bars, curves, short
+from figures import user_share
+from scenarios import as_size
+from tables import FLOOR, Known, Row
+
+Result = Mapping[str, Any]
+# Groups that are drawn as one picture, and its title.
+TOGETHER = {
+    "websocket": "WebSocket echo",
+    "open": "Latency at a fixed rate",
+    "frameworks": "Frameworks",
+    "pages": "A real page",
+    "loops": "Event loops",
+    "routers": "Routers",
+}
+GROWTH = {
+    "grow-connections": ("connections", "Cost of a request by the number of connections"),
+    "grow-fields": ("header fields", "Cost of a request by the number of its header fields"),
+    "grow-in": ("bytes in the request's body", "Cost of a request by the size of its body"),
+    "grow-out": ("bytes in the answer's body", "Cost of an answer by its size"),
+    "grow-routes": ("routes", "Cost of routing by the number of routes"),
+}
+ABOUT = {
+    "memory": "Bytes that an idle kept-alive connection holds.",
+    "start": "Milliseconds from the start of the process to its first right answer.",
+    "open": "Microseconds to the answer of 99 in 100 requests, counted from when each was due.",
+    "itself": "CPU microseconds per operation.",
+}
+CPU = "CPU microseconds of the server per {unit}."
+HOW_TO_READ = """\
+Costs are CPU time of the server. The columns *velocem 1x* and *limit 1x* are the cost as a factor of Velocem's (by the
+same interface, where it has it) and of the floor's, taken inside each round: the median of the rounds, and as the
+spread the middle half of Velocem's. Latencies are microseconds. A rate with > was bound by the client."""
+SPREAD = "The line at a bar's end is the middle half of the rounds."
 
 
-def ratios(taken: list[Sample], base: list[Sample] | None) -> list[float]:
-    """Inside each round; a server that dropped out has none."""
-    return [a["us"] / b["us"] for a, b in zip(taken, base, strict=True)] if base and len(base) == len(taken) else []
+def bar_of(row: Row, known: Known, way: str) -> Bar:
+    value = row.value.median
+    ratio = row.of_ours or row.of_floor
+    low, high = (ratio.low / ratio.median, ratio.high / ratio.median) if ratio and ratio.median > 0 else (1.0, 1.0)
+    looks: Looks = "ours" if known[row.name]["ours"] else "floor" if row.name == FLOOR else "peer"
+    dark = user_share(row.samples) if way not in tables.KEYS and way != "itself" else None
+    factor = tables.factor(row.of_ours) if row.of_ours else ""
+    return Bar(row.name, value, value * low, value * high, tables.number(value), factor, looks, dark)
 
 
-def row(name: str, samples: dict[str, list[Sample]]) -> list[str]:
-    taken = samples[name]
-
-    def middle(value: Callable[[Sample], float]) -> float:
-        return statistics.median(value(sample) for sample in taken)
-
-    us = middle(lambda s: s["us"])
-    # The tick samples the split a few hundred times a second: its mean over all rounds, not a median of rough ones.
-    share = sum(s["user"] for s in taken) / sum(s["us"] for s in taken)
-    of_limit, of_velocem = ratios(taken, samples.get("limit")), ratios(taken, samples.get("velocem"))
-    quarters = statistics.quantiles(of_limit, n=4) if len(of_limit) > 1 else []
-    return [
-        name,
-        f"{us:.2f}",
-        f"{us * share:.2f}",
-        f"{us * (1 - share):.2f}",
-        f"x{statistics.median(of_limit):.2f}" if of_limit else "-",
-        f"{quarters[0]:.2f}-{quarters[2]:.2f}" if quarters else "-",
-        f"x{statistics.median(of_velocem):.2f}" if of_velocem else "-",
-        f"{middle(lambda s: s['rate']):,.0f}",
-    ]
+def panel_of(result: Result, known: Known, heading: str = "") -> Panel:
+    """The cheapest first."""
+    rows = sorted(tables.rows(result, known), key=lambda row: row.value.median)
+    return Panel(heading, tuple(bar_of(row, known, result["way"]) for row in rows))
 
 
-def rows(result: dict[str, Any]) -> list[list[str]]:
-    if "bytes" in result:
-        return [["", "bytes"], *([name, f"{size:,.0f}"] for name, size in result["bytes"].items())]
-    samples = result["samples"]
-    return [list(COLUMNS), *(row(name, samples) for name in samples if samples[name])]
+def about(result: Result) -> str:
+    return ABOUT.get(result["way"], CPU.format(unit=result["unit"])) + " " + SPREAD
 
 
-def left_out(result: dict[str, Any]) -> list[str]:
-    return [f"{name}: {reason}" for name, reason in result["left_out"].items()]
+def curves_of(some: list[Result], known: Known) -> list[Curve]:
+    """Velocem first."""
+    points: dict[str, list[tuple[float, float, float, float]]] = {}
+    for result in sorted(some, key=lambda result: result["point"]):
+        for row in tables.rows(result, known):
+            value = row.value
+            points.setdefault(row.name, []).append((result["point"], value.median, value.low, value.high))
+    names = sorted(points, key=lambda name: (not known[name]["ours"], name != FLOOR))
+    return [Curve(name, tuple(points[name])) for name in names]
 
 
-def heading(result: dict[str, Any]) -> str:
-    what = "bytes" if "bytes" in result else "CPU microseconds"
-    return f"{result['title']} ({what} per {result['unit']})"
+def by_group(scenarios: Mapping[str, Result]) -> dict[str, list[Result]]:
+    """Groups that share a picture; a scenario without one is a group by itself."""
+    groups: dict[str, list[Result]] = {}
+    for name, result in scenarios.items():
+        shared = result["group"] in TOGETHER or result["group"] in GROWTH
+        groups.setdefault(result["group"] if shared else name, []).append(result)
+    return groups
 
 
-def table(result: dict[str, Any]) -> str:
-    """For a terminal."""
-    cells = rows(result)
-    widths = [max(len(line[i]) for line in cells) for i in range(len(cells[0]))]
-    lines = [
-        "  ".join(
-            cell.ljust(width) if i == 0 else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
-        )
-        for line in cells
-    ]
-    return "\n".join(["", heading(result), *lines, *left_out(result)])
+def size_of(value: float) -> str:
+    return as_size(round(value))
 
 
-def markdown(document: dict[str, Any]) -> str:
-    about = ", ".join(f"{key} {value}" for key, value in document["machine"].items())
-    lines = [
-        f"# Measured {document['date']}, commit {document['commit']}",
-        "",
-        about,
-        "",
-        "The spread is the middle half of the rounds.",
-        "",
-    ]
-    for result in document["scenarios"].values():
-        head, *body = rows(result)
-        lines += [f"## {heading(result)}", ""]
-        lines += ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
-        lines += ["| " + " | ".join(line) + " |" for line in body]
-        lines += ["", *(f"Left out: {line}  " for line in left_out(result)), ""]
-    lines += [f"Not to be had here: {name}: {reason}  " for name, reason in document["unavailable"].items()]
-    return "\n".join(lines).replace("\n\n\n", "\n\n") + "\n"
+def chart(group: str, some: list[Result], known: Known) -> str | None:
+    """None when nobody was measured."""
+    some = [result for result in some if result["entrants"]]
+    if not some:
+        return None
+    if group in GROWTH:
+        x_label, title = GROWTH[group]
+        text = "CPU microseconds per " + some[0]["unit"] + "; both scales are logarithmic."
+        name_of = size_of if "bytes" in x_label else short
+        return curves(title, text, (x_label, "us"), curves_of(some, known), name_of)
+    if group in TOGETHER:
+        return bars(TOGETHER[group], about(some[0]), [panel_of(result, known, result["title"]) for result in some])
+    return bars(some[0]["title"], about(some[0]), [panel_of(some[0], known)])
 
 
-def output_of(*command: str) -> str:
-    result = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
-    return result.stdout.strip()
+def charts(document: Mapping[str, Any]) -> dict[str, str]:
+    """By the name of their file, without its end."""
+    drawn = {group: chart(group, some, document["entrants"]) for group, some in by_group(document["scenarios"]).items()}
+    return {name: svg for name, svg in drawn.items() if svg is not None}
 
 
-def processor() -> str:
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.machine()
+def listed(names: Iterable[str], document: Mapping[str, Any]) -> list[str]:
+    """Interpreter, packages and options of the entrants."""
+    lines = ["| Entrant | | Python | Packages | Command |", "|---|---|---|---|---|"]
+    for name in names:
+        entrant = document["entrants"][name]
+        packages = ", ".join(f"{package} {version}" for package, version in entrant.get("packages", {}).items())
+        command = " ".join(entrant["command"]).replace("|", "\\|").replace("\n", " ").strip()
+        lines.append(f"| {name} | {entrant['about']} | {entrant.get('python', '')} | {packages} | `{command}` |")
+    return lines
 
 
-def document(results: dict[str, Any], unavailable: dict[str, str], pythons: dict[str, str]) -> dict[str, Any]:
-    commit = output_of("git", "rev-parse", "--short", "HEAD") or "unknown"
-    changed = bool(output_of("git", "status", "--porcelain", "--", "src", "velocem", "meson.build"))
-    versions = {
-        name: output_of(python, "-c", "import platform; print(platform.python_version())")
-        for name, python in pythons.items()
-        if name != "limit"
-    }
-    return {
-        "date": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-        "commit": commit + ("-changed" if changed else ""),
-        "machine": {"processor": processor(), "cores": os.cpu_count(), "kernel": platform.release()},
-        "pythons": versions,
-        "scenarios": results,
-        "unavailable": unavailable,
-    }
+def page(document: Mapping[str, Any], pictures: Iterable[str], folder: str) -> str:
+    machine = ", ".join(f"{key} {value}" for key, value in document["machine"].items())
+    lines = [f"# Measured {document['date'][:10]}, commit {document['commit']}", "", machine, ""]
+    lines += [HOW_TO_READ, ""]
+    for group, some in by_group(document["scenarios"]).items():
+        title = TOGETHER.get(group) or (GROWTH[group][1] if group in GROWTH else some[0]["title"])
+        lines += [f"## {title}", ""]
+        if group in pictures:
+            lines += [f"![{title}]({folder}/{group}.svg)", ""]
+        for result in some:
+            lines += tables.markdown(result, document["entrants"])
+    lines += ["## Who was measured", "", *listed(document["entrants"], document), ""]
+    if document["unavailable"]:
+        lines += ["Not to be had on this machine:", ""]
+        lines += [f"- {name}: {reason}" for name, reason in document["unavailable"].items()] + [""]
+    return "\n".join(lines).replace("\n\n\n", "\n\n")
 
 
-def write(document: dict[str, Any], folder: Path) -> str:
-    """The names of the files written."""
-    folder.mkdir(parents=True, exist_ok=True)
-    base = folder / f"{document['date'][:10]}-{document['commit']}"
-    base.with_suffix(".json").write_text(json.dumps(document, indent=1) + "\n")
-    base.with_suffix(".md").write_text(markdown(document))
-    return f"\n{base}.json\n{base}.md"
+def write(path: Path) -> list[Path]:
+    document = results.read(path)
+    folder = path.with_suffix("")
+    pictures = charts(document)
+    folder.mkdir(exist_ok=True)
+    for old in folder.glob("*.svg"):
+        old.unlink()
+    written = [path.with_suffix(".md")]
+    for name, svg in pictures.items():
+        written.append(folder / f"{name}.svg")
+        written[-1].write_text(svg)
+    written[0].write_text(page(document, pictures, folder.name))
+    return written
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="make bench-report ARGS=", description=__doc__.splitlines()[0])
+    parser.add_argument("result", type=Path, nargs="?", help="the file of a run; the newest if none is given")
+    for path in write(parser.parse_args().result or results.newest(results.FOLDER)):
+        print(path)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

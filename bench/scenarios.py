@@ -78,8 +78,7 @@ class Scenario:
     bad_statuses: tuple[int, ...] = (400, 422)
     load: Load | None = field(default_factory=Load)  # None: the process measures itself
     kinds: frozenset[Kind] = frozenset({"server"})  # who takes part, if it has the application; Velocem always
-    everyone: bool = False  # the slow ones too, which take part in little else
-    among: frozenset[str] = frozenset()  # names: only these of the others; empty is all
+    among: frozenset[str] | None = None  # names of those that take part unless others are asked for; None is all
     unit: Literal["request", "MiB", "message", "operation", "connection", "start"] = "request"
     size: int = 0  # {size} of the command, and BENCH_SIZE
     point: int = 0  # of a growth curve, whose name is the group
@@ -106,15 +105,13 @@ class Scenario:
         """Whether it is to take part when nobody is named."""
         if entrant.ours or entrant.interface == "limit":
             return True
-        if self.among:
-            return entrant.name in self.among
-        return not entrant.slow or self.everyone or "server" not in self.kinds
+        return self.among is None or entrant.name in self.among
 
     def has_body(self) -> bool:
         return bool(self.body or self.body_filler)
 
-    def answer_size(self) -> int:
-        return len(self.answer_body())
+    def request_size(self, host: str) -> int:
+        return len(self.request.format(host=host)) + (self.body_filler or len(self.body))
 
     def answer_body(self) -> bytes:
         """As the floor sends it."""
@@ -130,16 +127,24 @@ class Scenario:
         if self.unit == "MiB":
             return received / MIB
         if self.body_filler >= MIB:
-            return sent / len(self.one("127.0.0.1:65535"))
+            return sent / self.request_size("127.0.0.1:65535")
         if self.answer.filler >= MIB:
             return received / self.answer.filler
         return answers
 
 
-# Those of the growth curves: the cheapest of each interface and the best known.
+# What a full run can afford. Everyone says hello, is weighed and started; the rest is for the fastest of each interface
+# and the best known, and what takes long for the fewest.
+USUAL = frozenset(
+    {
+        *("bjoern", "fastpysgi", "fastpysgi-asgi", "fastwsgi", "granian", "granian-asgi", "granian-rsgi", "japronto"),
+        *("socketify", "uvicorn", "velocem-0.0.9", "uwsgi-direct"),
+    }
+)
 FEW = frozenset({"fastpysgi", "granian", "granian-asgi", "granian-rsgi", "socketify", "uvicorn"})
-# Those that serve the pages: an application's cost hides the server's, so the usual and the fastest will do.
-PAGERS = frozenset({"gunicorn", "fastpysgi", "granian", "granian-asgi", "uvicorn", "hypercorn"})
+FEWEST = frozenset({"fastpysgi", "granian", "uvicorn"})
+# An application's cost hides the server's: the usual and the fastest will do.
+PAGERS = frozenset({"gunicorn", "fastpysgi", "fastpysgi-asgi", "granian", "granian-asgi", "uvicorn"})
 
 
 def get(target: str = "/", more: str = "") -> str:
@@ -163,11 +168,53 @@ def word(size: int) -> str:
 
 
 def servers() -> Iterator[Scenario]:
-    yield Scenario(name="hello", title="hello, kept alive", app="hello", request=get(), everyone=True, rounds=7)
+    yield Scenario(name="hello", title="hello, kept alive", app="hello", request=get(), rounds=7)
     yield Scenario(
-        name="headers", title="14 browser header fields", app="hello", request=get("/", BROWSER.replace("\n", "\r\n"))
+        name="headers",
+        title="14 browser header fields",
+        app="hello",
+        request=get("/", BROWSER.replace("\n", "\r\n")),
+        among=USUAL,
+        rounds=7,
     )
-    yield Scenario(name="pipelined", title="16 pipelined, each", app="hello", request=get(), load=Load(together=16))
+    yield Scenario(
+        name="pipelined",
+        title="16 pipelined, each",
+        app="hello",
+        request=get(),
+        load=Load(together=16),
+        among=USUAL,
+        rounds=7,
+    )
+    yield Scenario(
+        name="close",
+        title="a connection per request",
+        app="hello",
+        request=get("/", "Connection: close\r\n"),
+        load=Load(keep_alive=False),
+        among=USUAL,
+        rounds=7,
+    )
+    yield Scenario(
+        name="idle",
+        title="64 active beside 10,000 idle",
+        app="hello",
+        request=get(),
+        load=Load(idle=10_000),
+        among=FEW,
+        rounds=3,
+    )
+    for part in (0.5, 0.8):
+        yield Scenario(
+            name=f"open-{part * 100:.0f}",
+            title=f"hello at {part:.0%} of the slowest server's capacity",
+            app="hello",
+            group="open",
+            request=get(),
+            load=Load(way="open", part=part),
+            among=FEW,
+            rounds=5,
+        )
     for size in (KIB, 64 * KIB, 10 * MIB):
         yield Scenario(
             name=f"post-{word(size)}",
@@ -177,6 +224,8 @@ def servers() -> Iterator[Scenario]:
             body_filler=size,
             answer=Answer(body=b"%d" % size),
             load=Load(connections=64 if size < MIB else 8),
+            among=USUAL,
+            rounds=7 if size == KIB else 3,
         )
     for size in (100 * KIB, 10 * MIB):
         yield Scenario(
@@ -188,28 +237,28 @@ def servers() -> Iterator[Scenario]:
             load=Load(connections=64 if size < MIB else 8),
             unit="MiB",
             size=size,
+            among=USUAL,
+            rounds=5 if size < MIB else 3,
         )
     yield Scenario(
         name="file",
-        title="10 MiB file by file_wrapper, per MiB",
+        title="10 MiB file by file_wrapper",
         app="file",
         request=get(),
         answer=Answer(content_type="application/octet-stream", filler=FILE_SIZE),
         load=Load(connections=8),
         unit="MiB",
+        among=USUAL,
+        rounds=3,
     )
     yield Scenario(
-        name="chunks", title="100 chunks of 1 KiB", app="chunks", request=get(), answer=Answer(filler=100 * KIB)
-    )
-    yield Scenario(
-        name="close",
-        title="a connection per request",
-        app="hello",
-        request=get("/", "Connection: close\r\n"),
-        load=Load(keep_alive=False),
-    )
-    yield Scenario(
-        name="idle", title="64 active beside 10,000 idle", app="hello", request=get(), load=Load(idle=10_000)
+        name="chunks",
+        title="100 chunks of 1 KiB",
+        app="chunks",
+        request=get(),
+        answer=Answer(filler=100 * KIB),
+        among=USUAL,
+        rounds=3,
     )
     yield Scenario(
         name="memory",
@@ -219,7 +268,9 @@ def servers() -> Iterator[Scenario]:
         load=Load(way="memory", connections=5000),
         unit="connection",
     )
-    yield Scenario(name="start", title="start-up", app="hello", request=get(), load=Load(way="start"), unit="start")
+    yield Scenario(
+        name="start", title="start-up", app="hello", request=get(), load=Load(way="start"), unit="start", rounds=3
+    )
     for size in (128, 64 * KIB):
         yield Scenario(
             name=f"ws-{word(size)}",
@@ -228,15 +279,7 @@ def servers() -> Iterator[Scenario]:
             group="websocket",
             load=Load(way="websocket", size=size),
             unit="message",
-        )
-    for part in (0.5, 0.8):
-        yield Scenario(
-            name=f"open-{part * 100:.0f}",
-            title=f"hello at {part:.0%} of the slowest server's capacity",
-            app="hello",
-            group="open",
-            request=get(),
-            load=Load(way="open", part=part),
+            rounds=5 if size < KIB else 3,
         )
 
 
@@ -254,6 +297,7 @@ def frameworks() -> Iterator[Scenario]:
         request=get("/json"),
         answer=Answer(content_type="application/json", value={"message": "Hello, World!"}),
         kinds=kinds,
+        rounds=3,
     )
     yield Scenario(
         name="param",
@@ -263,6 +307,7 @@ def frameworks() -> Iterator[Scenario]:
         request=get("/users/1234"),
         answer=Answer(body=b"user 1234"),
         kinds=kinds,
+        rounds=3,
     )
     item = json.dumps(ITEM).encode()
     yield Scenario(
@@ -275,6 +320,7 @@ def frameworks() -> Iterator[Scenario]:
         bad_body=json.dumps(ITEM | {"quantity": "many"}).encode(),
         answer=Answer(content_type="application/json", value=TOTAL),
         kinds=kinds,
+        rounds=3,
     )
 
 
@@ -293,6 +339,7 @@ def pages() -> Iterator[Scenario]:
             request=get("/items?page=2", BROWSER.replace("\n", "\r\n")),
             answer=Answer(content_type=content_type, pieces=(b"Item 21", b"Item 40")),
             among=PAGERS,
+            rounds=3,
             requirements=f"page-{name}.txt",
             floor=False,
         )
@@ -314,6 +361,7 @@ def loops() -> Iterator[Scenario]:
                 group="loops",
                 load=Load(way="echo", size=size),
                 kinds=kinds,
+                rounds=3,
                 unit="message",
                 size=size,
             )
@@ -332,6 +380,7 @@ def loops() -> Iterator[Scenario]:
             group="loops",
             load=None,
             kinds=kinds,
+            rounds=3,
             unit="operation",
         )
 
@@ -357,6 +406,7 @@ def router(name: str, title: str, group: str, app: str, routes: int = 0) -> Scen
         group=group,
         load=None,
         kinds=frozenset({"router"}),
+        rounds=3,
         unit="operation",
         size=routes,
         point=routes,
@@ -372,10 +422,11 @@ def growth() -> Iterator[Scenario]:
             group="grow-connections",
             request=get(),
             load=Load(connections=connections),
-            among=FEW,
+            among=FEWEST,
+            rounds=3,
             point=connections,
         )
-    for count in (1, 10, 30, 100):
+    for count in (1, 10, 100):
         more = "".join(f"X-Field-{number}: value of field {number}\r\n" for number in range(1, count))
         yield Scenario(
             name=f"fields-{count}",
@@ -383,11 +434,12 @@ def growth() -> Iterator[Scenario]:
             app="hello",
             group="grow-fields",
             request=get("/", more),
-            among=FEW,
+            among=FEWEST,
+            rounds=3,
             point=count,
         )
-    for size in (1, KIB, 64 * KIB, MIB, 10 * MIB, 100 * MIB):
-        load = Load(connections=64 if size < MIB else 4)
+    sizes = (1, 64 * KIB, MIB, 100 * MIB)
+    for size in sizes:
         yield Scenario(
             name=f"in-{word(size)}",
             title=f"{as_size(size)} in",
@@ -396,10 +448,12 @@ def growth() -> Iterator[Scenario]:
             request=post(size),
             body_filler=size,
             answer=Answer(body=b"%d" % size),
-            load=load,
-            among=FEW,
+            load=Load(connections=64 if size < MIB else 4),
+            among=FEWEST,
+            rounds=3,
             point=size,
         )
+    for size in sizes:
         yield Scenario(
             name=f"answer-{word(size)}",
             title=f"{as_size(size)} out",
@@ -407,8 +461,9 @@ def growth() -> Iterator[Scenario]:
             group="grow-out",
             request=get(),
             answer=Answer(content_type="application/octet-stream", filler=size),
-            load=load,
-            among=FEW,
+            load=Load(connections=64 if size < MIB else 4),
+            among=FEWEST,
+            rounds=3,
             size=size,
             point=size,
         )

@@ -20,6 +20,7 @@ from install import UnavailableError, reason_of
 from scenarios import Scenario
 
 START_SECONDS = 20
+RIGHT_SECONDS = 3  # in which what listens may still answer wrong: a router is up before its worker
 STOP_SECONDS = 3
 LOOK_SECONDS = 0.002  # between two looks whether a server listens
 
@@ -143,7 +144,7 @@ def command_of(
     }
     command = fill_in(entrant.command, values)
     if entrant.interface == "limit":
-        command += floor_options(scenario, place, len(scenario.one(f"127.0.0.1:{port}")))
+        command += floor_options(scenario, place, scenario.request_size(f"127.0.0.1:{port}"))
     return command
 
 
@@ -180,8 +181,9 @@ def key_of(entrant: Entrant, scenario: Scenario) -> tuple[object, ...]:
     assert load is not None
     key: tuple[object, ...] = (scenario.app, scenario.size)
     if entrant.interface == "limit":
-        shape = len(scenario.one("127.0.0.1:65535")) if load.together > 1 or scenario.has_body() else 0
-        key = (*key, load, shape, scenario.answer_size(), scenario.answer.content_type)
+        sized = load.together > 1 or scenario.has_body()
+        shape = scenario.request_size("127.0.0.1:65535") if sized else 0
+        key = (*key, load.way, load.size, load.keep_alive, shape, scenario.answer)
     return key
 
 
@@ -195,13 +197,13 @@ def start(entrant: Entrant, scenario: Scenario, place: Place, python: Path) -> S
 
 def wait_until_right(server: Server, scenario: Scenario) -> None:
     """Listening and answering right, or UnavailableError. A router may listen before its worker does."""
-    deadline = server.began + START_SECONDS
-    wait_until_it_listens(server, deadline)
+    began = time.monotonic()
+    wait_until_it_listens(server, began + START_SECONDS)
     while True:
         try:
-            server.body = check(server.port, scenario, server.entrant.closes)
+            server.body = check(server.port, scenario, server.entrant)
         except WrongError as error:
-            if server.process.poll() is not None or time.monotonic() > min(deadline, server.began + START_SECONDS / 4):
+            if server.process.poll() is not None or time.monotonic() > began + RIGHT_SECONDS:
                 raise UnavailableError(server.death() or f"wrong: {error}") from error
             time.sleep(0.1)
         else:

@@ -46,7 +46,6 @@ class Entrant:
     pythons: tuple[str, ...] = ("3.13", "3.12", "3.11")  # the first with which it installs
     wants: str = ""  # what else a machine needs, told when it does not install
     env: Mapping[str, str] = field(default_factory=dict)
-    slow: bool = False  # many times the fastest: it takes part in few scenarios unless it is named
     closes: bool = False  # it ends every connection, and says so
     only: frozenset[str] = frozenset()  # names of scenarios; empty is all those it has the application of
     leaves_out: Mapping[str, str] = field(default_factory=dict)  # scenarios that it cannot run, and why; reported

@@ -14,4 +14,5 @@ ENTRANT = Entrant(
     requirements="bjoern.txt",
     env={"BENCH_LENGTH": "1"},
     debian={"/usr/include/ev.h": "libev-dev"},
+    leaves_out={"pipelined": "it forgets all but the last of the requests that it reads in one piece"},
 )

@@ -1,0 +1,21 @@
+"""The smallest answer; also what the header, pipelining and connection scenarios ask for."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+START = {
+    "type": "http.response.start",
+    "status": 200,
+    "headers": [(b"content-type", b"text/plain"), (b"content-length", b"13")],
+}
+BODY = {"type": "http.response.body", "body": b"Hello, World!"}
+
+
+async def app(
+    scope: dict[str, Any],
+    receive: Callable[[], Awaitable[dict[str, Any]]],
+    send: Callable[[dict[str, Any]], Awaitable[None]],
+) -> None:
+    assert scope["type"] == "http"  # there is no lifespan: the server then goes on without
+    await send(START)
+    await send(BODY)

@@ -1,0 +1,15 @@
+"""waitress: one thread for the sockets, here one for the application, and poll, without which it has 1,024 sockets."""
+
+from entrants import Entrant
+
+ENTRANT = Entrant(
+    name="waitress",
+    about="Python, asyncore, threads",
+    command=(
+        *("{programs}/waitress-serve", "--listen", "127.0.0.1:{port}", "--threads", "1", "--asyncore-use-poll"),
+        *("--connection-limit", "20000", "--backlog", "2048", "--no-expose-tracebacks"),
+        *("--channel-request-lookahead", "16", "{app}:app"),
+    ),
+    requirements="waitress.txt",
+    leaves_out={"chunks": "it closes the connection after an answer in chunks"},
+)

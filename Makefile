@@ -11,6 +11,7 @@ APP := examples.board:app
 ARGS :=
 NAME := all
 SECONDS := 60
+UPDATE :=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -32,7 +33,7 @@ SAN_OPTIONS := -Dbuildtype=debugoptimized -Db_lto=false -Db_lundef=false -Db_san
 ASAN := abort_on_error=1:strict_string_checks=1:detect_stack_use_after_return=1
 UBSAN := print_stacktrace=1:halt_on_error=1
 
-.PHONY: help build run test test-c test-py test-pythons check format san san-c san-py fuzz bench dist clean
+.PHONY: help build run test test-c test-py test-pythons check format san san-c san-py fuzz bench bench-count dist clean
 
 help:
 	@echo 'make build    the server in $(BIN)/velocem'
@@ -43,6 +44,7 @@ help:
 	@echo 'make san      C and Python tests under AddressSanitizer and UndefinedBehaviorSanitizer'
 	@echo 'make fuzz     NAME=head SECONDS=60; without NAME every target'
 	@echo 'make bench    figures beside other servers'
+	@echo 'make bench-count  instructions beside the committed ones; UPDATE=1 writes them, ARGS=scan narrows'
 	@echo 'make dist     source and wheel packages, both installed and tried'
 	@echo 'make clean    remove everything that was made'
 	@echo 'PYTHON=python3.12 chooses the interpreter of a new $(VENV)'
@@ -134,6 +136,15 @@ bench: $(VENV)/.tools-build
 	test -f build/bench/build.ninja || $(MESON) setup build/bench -Dpython=false -Dbench=true
 	$(MESON) compile -C build/bench
 	$(PY) bench/run.py $(ARGS)
+
+# Line numbers do not change the code; the package is installed nowhere, so that what is in the environment stays.
+bench-count: $(VENV)/.tools-build
+	PYTHON="$(PYTHON)" tools/setup_debian.sh count
+	test -f build/bench/build.ninja || $(MESON) setup build/bench -Dpython=false -Dbench=true
+	$(MESON) compile -C build/bench micro
+	$(WITH_TOOLS) $(PIP_INSTALL) --no-deps --no-build-isolation --upgrade --target build/count/$(TAG) \
+	  -Cbuild-dir=build/count-$(TAG) -Csetup-args=-Ddebug=true .
+	$(PY) bench/count.py --build build/bench $(if $(UPDATE),--update) $(ARGS)
 
 dist: $(VENV)/.tools-dist
 	rm -rf dist

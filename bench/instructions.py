@@ -1,181 +1,207 @@
 """Counts the instructions that Velocem spends on a request, in user space, and names the functions that spend them.
 
-The server runs under callgrind. It is warmed up, then counts while a client sends rounds of requests over some
-connections: as many as are ready at once, as under load. The count repeats to a few instructions.
+The server runs under callgrind. It is warmed up, then counts while a client sends requests. With one connection, each
+request sent when the server sleeps again, the way of a request is always the same and the count repeats; with many, as
+many as are ready at once are served in one turn, as under load.
 """
 
 import argparse
-import bisect
-import os
-import re
 import socket
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-import scenarios
-import servers
-from entrants import everyone
-from install import ROOT, install
-from scenarios import Scenario
+from callgrind import ROOT, VALGRIND, Profile, Reader, environment, total
+from scenarios import BROWSER
 
+APPS = Path(__file__).resolve().parent / "micro"
+# As make bench-count builds it.
+PACKAGE = ROOT / "build" / "count" / f"py{sys.version_info.major}.{sys.version_info.minor}"
+PACKAGE_HELP = "folder of a velocem package with line numbers, for this interpreter; %(default)s if not given"
 START_SECONDS = 60
-DEFINITION = re.compile(r"^(?!#|typedef|struct \w+ \{|enum|static const|extern|__attribute__)\w[^;={]*?(\w+)\(.*")
-# What link-time optimisation adds to a name.
-CLONE = re.compile(r"(\.(lto_priv|constprop|isra|part|cold)(\.\d+)?)+$")
+STOP_SECONDS = 10
+ANSWER_SECONDS = 30
+WARM_UP = 100
+# Once a second there is a Date to render, and timers run: the median of some blocks, each much shorter, has none of it.
+BLOCKS = 5
+ENVIRON = ("py/wsgi/environ.c", "py/wsgi/template.c", "py/text.c", "py/text.h")
 
 
-@dataclass
-class Profile:
-    """Instructions by function: its own, and with what it calls."""
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """One kind of request to one application of micro/apps.py."""
 
-    own: Counter[str] = field(default_factory=Counter)
-    inclusive: Counter[str] = field(default_factory=Counter)
-    calls: Counter[str] = field(default_factory=Counter)
-    callers: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
-    objects: Counter[str] = field(default_factory=Counter)
-
-    @property
-    def total(self) -> int:
-        return sum(self.own.values())
+    name: str
+    app: str
+    request: bytes
+    ends: bytes  # the end of its answer
+    together: int = 1  # requests in one piece, and as many answers before the next piece
+    environ: bool = False  # say what its environ costs too
 
 
-class Sources:
-    """The function of ours that a line belongs to: the compiler inlines most of them into a few symbols."""
-
-    def __init__(self) -> None:
-        self.starts: dict[str, list[tuple[int, str]]] = {}
-
-    def read(self, path: Path) -> list[tuple[int, str]]:
-        found = []
-        for number, line in enumerate(path.read_text().splitlines(), 1):
-            if (match := DEFINITION.match(line)) and not line.rstrip().endswith(";"):
-                found.append((number, match[1]))
-        return found
-
-    def function_of(self, file: str, line: int) -> str | None:
-        at = file.find("/src/")
-        path = ROOT / file[at + 1 :]
-        if at < 0 or path.suffix not in (".c", ".h") or not path.is_file():
-            return None
-        starts = self.starts.setdefault(file, self.read(path) if file not in self.starts else [])
-        index = bisect.bisect_right(starts, (line, "~"))
-        return f"{starts[index - 1][1]} ({path.relative_to(ROOT / 'src')})" if index else path.name
+def get(fields: str = "") -> bytes:
+    return f"GET / HTTP/1.1\nHost: 127.0.0.1:8000\n{fields}\n".replace("\n", "\r\n").encode()
 
 
-class Reader:
-    """Reads callgrind's output, written without compressed names or positions."""
-
-    def __init__(self, path: Path) -> None:
-        self.profile = Profile()
-        self.sources = Sources()
-        self.function = self.file = self.callee = self.object = ""
-        self.is_call = False
-        for line in path.read_text(errors="replace").splitlines():
-            self.take(line)
-
-    def take(self, line: str) -> None:
-        key, _, value = line.partition("=")
-        if key == "fn":
-            self.function = CLONE.sub("", value.partition("'")[0])
-        elif key in ("fl", "fi", "fe"):
-            self.file = value
-        elif key == "ob":
-            self.object = Path(value).name
-        elif key == "cfn":
-            self.callee = CLONE.sub("", value.partition("'")[0])
-        elif key == "calls":
-            self.is_call = True
-            count = int(line.partition("=")[2].split()[0])
-            self.profile.calls[self.callee] += count
-            self.profile.callers[self.callee][self.function] += count
-        elif line[:1].isdigit():
-            self.cost(*map(int, line.split()[:2]))
-
-    def cost(self, line: int, count: int) -> None:
-        if self.is_call:
-            self.is_call = False
-            if self.callee != self.function:
-                self.profile.inclusive[self.function] += count
-            return
-        self.profile.own[self.sources.function_of(self.file, line) or self.function] += count
-        self.profile.inclusive[self.function] += count
-        self.profile.objects[self.object] += count
+POST = (
+    b"POST / HTTP/1.1\r\nHost: 127.0.0.1:8000\r\nContent-Type: text/plain\r\nContent-Length: 1024\r\n\r\n" + b"x" * 1024
+)
+HELLO = b"\r\n\r\nHello, World!"
+# Those of one application follow each other: they have one server.
+CASES = (
+    Case(name="wsgi hello", app="hello", request=get(), ends=HELLO, environ=True),
+    Case(name="wsgi 14 fields", app="hello", request=get(BROWSER), ends=HELLO, environ=True),
+    Case(name="wsgi 16 pipelined", app="hello", request=get(), ends=HELLO, together=16),
+    Case(name="wsgi post 1 KiB", app="post", request=POST, ends=b"\r\n\r\n1024 bytes"),
+    Case(name="wsgi generator", app="generator", request=get(), ends=b"\r\n0\r\n\r\n"),
+)
 
 
-def toggle(pid: int, state: str) -> None:
-    subprocess.run(["callgrind_control", "-i", state, str(pid)], check=True, capture_output=True)
+def free_port() -> int:
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return int(s.getsockname()[1])
 
 
-def answer_size(sock: socket.socket, request: bytes) -> int:
-    sock.sendall(request)
-    time.sleep(0.5)
-    return len(sock.recv(1 << 20))
+def serving_process(root: int) -> int:
+    """A server with a supervisor serves in its youngest child."""
+    children = Path(f"/proc/{root}/task/{root}/children").read_text().split()
+    return int(children[-1]) if children else root
 
 
-def exchange(socks: list[socket.socket], request: bytes, size: int, rounds: int) -> None:
-    """Each round: a request on every connection, then every answer."""
-    for _ in range(rounds):
-        for sock in socks:
-            sock.sendall(request)
-        for sock in socks:
-            left = size
-            while left > 0:
-                left -= len(sock.recv(left))
+def wait_until_it_sleeps(pid: int) -> None:
+    """Until it waits for events: what is sent to it before may be served in the same turn."""
+    stat = Path(f"/proc/{pid}/stat")
+    deadline = time.monotonic() + ANSWER_SECONDS
+    while stat.read_text().rpartition(")")[2].split()[0] != "S":
+        if time.monotonic() > deadline:
+            raise SystemExit("instructions: the server is busy without being asked anything")
+        time.sleep(0.0002)
 
 
-def wait_for(port: int) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
+class Server:
+    """Velocem under callgrind, its counting switched from outside."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]", port: int, out: Path) -> None:
+        self.process = process
+        self.port = port
+        self.out = out
+        self.pid = process.pid
+        self.dumps = 0
+
+    def tell(self, *words: str) -> None:
+        done = subprocess.run(["vgdb", f"--pid={self.pid}", *words], capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise SystemExit(f"instructions: callgrind cannot be told {' '.join(words)}: {done.stderr.strip()}")
+
+    def dump(self) -> Path:
+        """What was spent since the last one."""
+        self.dumps += 1
+        self.tell("dump")
+        return self.out.with_name(f"{self.out.name}.{self.pid}.{self.dumps}")
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), timeout=ANSWER_SECONDS)
+
+    def wait(self) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline and self.process.poll() is None:
+            try:
+                self.connect().close()
+            except OSError:
+                time.sleep(0.1)
+            else:
+                self.pid = serving_process(self.process.pid)
+                return
+        raise SystemExit("instructions: the server did not start")
+
+    def stop(self) -> None:
+        self.process.terminate()
         try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except OSError:
-            time.sleep(0.2)
-        else:
-            return
-    raise SystemExit("instructions: the server did not listen")
+            self.process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
 
 
-def profile(scenario: Scenario, python: Path, options: argparse.Namespace) -> tuple[Profile, float]:
-    """With the number of requests that it is for."""
-    port = servers.free_port()
-    velocem = everyone()["velocem"]
-    command = servers.fill_in(velocem, scenario, port, python, Path(), Path())
+@contextmanager
+def serve(app: str, python: Path, package: Path) -> Iterator[Server]:
+    port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "callgrind"
-        tool = ("valgrind", "--tool=callgrind", "--instr-atstart=no", "--compress-strings=no", "--compress-pos=no")
-        # The hash of strings decides about collisions in dicts: fixed, or the count wanders.
-        env = dict(os.environ, PYTHONHASHSEED="0")
-        if options.package:
-            env["PYTHONPATH"] = str(options.package.resolve())
+        tool = (*VALGRIND, "--instr-atstart=no", f"--callgrind-out-file={out}.%p")
+        options = ("--port", str(port), "--no-access-log", "--log-level", "error")
         process = subprocess.Popen(
-            [*tool, f"--callgrind-out-file={out}", *command], cwd=velocem.folder, env=env, stderr=subprocess.DEVNULL
+            [*tool, python, "-m", "velocem", f"apps:{app}", *options],
+            cwd=APPS,
+            env=dict(environment(), PYTHONPATH=str(package.resolve())),
+            stdin=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
+        server = Server(process, port, out)
         try:
-            wait_for(port)
-            request = scenario.one(f"127.0.0.1:{port}") * scenario.together
-            socks = [socket.create_connection(("127.0.0.1", port)) for _ in range(options.connections)]
-            size = answer_size(socks[0], request)
-            exchange(socks, request, size, 20)
-            toggle(process.pid, "on")
-            exchange(socks, request, size, 20)  # what is counted starts after the translation of the code
-            subprocess.run(["callgrind_control", "-z", str(process.pid)], check=True, capture_output=True)
-            exchange(socks, request, size, options.rounds)
-            toggle(process.pid, "off")
-            for sock in socks:
-                sock.close()
+            server.wait()
+            yield server
         finally:
-            process.terminate()
-            process.wait(START_SECONDS)
-        return Reader(out).profile, options.rounds * len(socks) * scenario.together
+            server.stop()
 
 
-def show(scenario: Scenario, taken: Profile, requests: float, top: int) -> None:
-    print(f"\n{scenario.title}: {taken.total / requests:,.0f} instructions per request")
+def answer(sock: socket.socket, case: Case) -> None:
+    """Reads what one sending brings, and sees that it is all there and right."""
+    data = b""
+    while data.count(case.ends) < case.together:
+        if not (piece := sock.recv(1 << 16)):
+            raise SystemExit(f"instructions: {case.name}: the connection was closed after {data!r}")
+        data += piece
+    if data.count(b"HTTP/1.1 200 OK\r\n") != case.together or not data.endswith(case.ends):
+        raise SystemExit(f"instructions: {case.name}: wrong answer {data!r}")
+
+
+def exchange(server: Server, socks: list[socket.socket], case: Case, rounds: int) -> None:
+    """Each round: the requests on every connection, then every answer."""
+    for _ in range(rounds):
+        wait_until_it_sleeps(server.pid)
+        for sock in socks:
+            sock.sendall(case.request * case.together)
+        for sock in socks:
+            answer(sock, case)
+
+
+def profile(server: Server, case: Case, connections: int, rounds: int) -> tuple[Profile, int]:
+    """With the number of requests that it is for."""
+    socks = [server.connect() for _ in range(connections)]
+    server.tell("instrumentation", "on")
+    exchange(server, socks, case, WARM_UP)  # so that the translation of the code is not counted
+    server.dump()  # callgrind's "zero" would leave in the next dump's lines what its sum does not know of
+    dumps = []
+    for _ in range(BLOCKS):
+        exchange(server, socks, case, rounds)
+        dumps.append(server.dump())
+    server.tell("instrumentation", "off")
+    for sock in socks:
+        sock.close()
+    middle = statistics.median_low(map(total, dumps))
+    dump = next(dump for dump in dumps if total(dump) == middle)
+    return Reader(dump).profile, rounds * connections * case.together
+
+
+def counts(case: Case, taken: Profile, requests: int) -> Iterator[tuple[str, float]]:
+    """What is kept of a profile: all there is to a request, and what Velocem's own code is of it."""
+    core = sum(count for name, count in taken.objects.items() if name.startswith("_core"))
+    yield case.name, taken.total / requests
+    yield f"{case.name}, our code", core / requests
+    if case.environ:
+        yield f"{case.name}, its environ", taken.spent_by(*ENVIRON) / requests
+
+
+def show(case: Case, taken: Profile, requests: int, top: int) -> None:
+    print(f"\n{case.name}: {taken.total / requests:,.0f} instructions per request")
     print(", ".join(f"{name} {count / requests:,.0f}" for name, count in taken.objects.most_common(4)))
     print(f"\n{'own':>9}  {'':>5}  function or symbol")
     for name, count in taken.own.most_common(top):
@@ -188,17 +214,16 @@ def show(scenario: Scenario, taken: Profile, requests: float, top: int) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--scenario", default="hello,headers")
+    parser.add_argument("cases", nargs="*", help=f"of {', '.join(case.name for case in CASES)}; all if none is given")
+    parser.add_argument("--package", type=Path, default=PACKAGE, help=PACKAGE_HELP)
     parser.add_argument("--rounds", type=int, default=200)
     parser.add_argument("--connections", type=int, default=16)
     parser.add_argument("--top", type=int, default=40)
-    parser.add_argument("--package", type=Path, help="folder of a built velocem package, instead of building the tree")
-    parser.add_argument("--python", type=Path, help="the interpreter that --package was built for")
     options = parser.parse_args()
-    python = (options.python or Path(sys.executable)) if options.package else install(everyone()["velocem"])
-    for name in options.scenario.split(","):
-        scenario = scenarios.BY_NAME[name]
-        show(scenario, *profile(scenario, python, options), options.top)
+    for case in CASES:
+        if case.name in options.cases or not options.cases:
+            with serve(case.app, Path(sys.executable), options.package) as server:
+                show(case, *profile(server, case, options.connections, options.rounds), options.top)
     return 0
 
 

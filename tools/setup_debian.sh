@@ -62,6 +62,9 @@ for group in "$@"; do
         need libev-dev test -f /usr/include/ev.h
         need valgrind command -v valgrind
         ;;
+    count)
+        need valgrind command -v valgrind
+        ;;
     *)
         echo "setup_debian.sh: no group named $group" >&2
         exit 2

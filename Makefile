@@ -11,6 +11,9 @@ APP := examples.board:app
 ARGS :=
 NAME := all
 SECONDS := 60
+SCENARIO := all
+PEERS := all
+ROUNDS := 0
 UPDATE :=
 
 VENV := .venv
@@ -33,7 +36,8 @@ SAN_OPTIONS := -Dbuildtype=debugoptimized -Db_lto=false -Db_lundef=false -Db_san
 ASAN := abort_on_error=1:strict_string_checks=1:detect_stack_use_after_return=1
 UBSAN := print_stacktrace=1:halt_on_error=1
 
-.PHONY: help build run test test-c test-py test-pythons check format san san-c san-py fuzz bench bench-count dist clean
+.PHONY: help build run test test-c test-py test-pythons check format san san-c san-py fuzz bench bench-report bench-count \
+        dist clean
 
 help:
 	@echo 'make build    the server in $(BIN)/velocem'
@@ -43,7 +47,8 @@ help:
 	@echo 'make format   put C and Python into the form that check wants'
 	@echo 'make san      C and Python tests under AddressSanitizer and UndefinedBehaviorSanitizer'
 	@echo 'make fuzz     NAME=head SECONDS=60; without NAME every target'
-	@echo 'make bench    figures beside other servers'
+	@echo 'make bench    everyone beside Velocem; SCENARIO=hello PEERS=fastwsgi,granian ROUNDS=7 narrow, ARGS=--list tells'
+	@echo 'make bench-report  the newest result as Markdown and charts; ARGS=bench/results/NAME.json another'
 	@echo 'make bench-count  instructions beside the committed ones; UPDATE=1 writes them, ARGS=scan narrows'
 	@echo 'make dist     source and wheel packages, both installed and tried'
 	@echo 'make clean    remove everything that was made'
@@ -131,11 +136,15 @@ fuzz: $(VENV)/.tools-build
 	$(MESON) compile -C build/fuzz
 	$(PY) tools/fuzz.py $(NAME) $(SECONDS)
 
+# What an entrant lacks on this machine is reported by it, and stops nobody else.
 bench: $(VENV)/.tools-build
-	PYTHON="$(PYTHON)" tools/setup_debian.sh bench
+	-PYTHON="$(PYTHON)" tools/setup_debian.sh bench
 	test -f build/bench/build.ninja || $(MESON) setup build/bench -Dpython=false -Dbench=true
-	$(MESON) compile -C build/bench
-	$(PY) bench/run.py $(ARGS)
+	$(MESON) compile -C build/bench limit load
+	$(PY) bench/run.py --scenario '$(SCENARIO)' --peers '$(PEERS)' --rounds $(ROUNDS) $(ARGS)
+
+bench-report: $(VENV)/.made
+	$(PY) bench/report.py $(ARGS)
 
 # Line numbers do not change the code; the package is installed nowhere, so that what is in the environment stays.
 bench-count: $(VENV)/.tools-build

@@ -2,7 +2,8 @@
 
 import json
 import subprocess
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ SPARE_SECONDS = 60  # over what a round should take, before its load is given up
 WRONG = {"malformed": "malformed answers", "body": "answers with another body", "status": "answers of another status"}
 LOST = {"connect": "refused", "reset": "reset", "closed": "closed early", "idle": "closed while idle"}
 MOST_LOST = 0.01  # of the answers
+WEIGH_SECONDS = 0.2
+REST_SECONDS = 0.3  # for a server to finish what it does after an answer
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ class Loader:
     threads: int
     seconds: float
 
-    def command(self, server: Server, scenario: Scenario, load: Load, seconds: float) -> list[str]:
+    def command(self, server: Server, scenario: Scenario, load: Load, seconds: float, *more: str) -> list[str]:
         request = self.place.folder / "request"
         words = [
             self.program,
@@ -42,7 +45,7 @@ class Loader:
             self.threads,
         ]
         words += ["--connections", load.connections, "--together", load.together, "--idle", load.idle]
-        words += [word for pid in server.pids for word in ("--watch", pid)]
+        words += [*(word for pid in server.pids for word in ("--watch", pid)), *more]
         if load.way == "open":
             words += ["--rate", load.rate]
         if load.way in {"websocket", "echo"}:
@@ -62,8 +65,8 @@ class Loader:
         path.write_bytes(server.body)
         return path
 
-    def run(self, server: Server, scenario: Scenario, load: Load, seconds: float) -> dict[str, Any]:
-        command = self.command(server, scenario, load, seconds)
+    def run(self, server: Server, scenario: Scenario, load: Load, seconds: float, *more: str) -> dict[str, Any]:
+        command = self.command(server, scenario, load, seconds, *more)
         process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
         )
@@ -91,6 +94,17 @@ class Loader:
         result = self.run(server, scenario, scenario.load, self.seconds)
         refuse(result, server.death())
         return sample_of(result, scenario, number, self.threads)
+
+    def weigh(self, server: Server, scenario: Scenario) -> float:
+        """Bytes that an idle connection holds, beside what a server has learned to keep from its first ones."""
+        load = scenario.load
+        assert load is not None
+        self.run(server, scenario, replace(load, idle=0), WEIGH_SECONDS)
+        time.sleep(REST_SECONDS)
+        before = server.memory()
+        result = self.run(server, scenario, replace(load, connections=1), WEIGH_SECONDS, "--weigh")
+        refuse(result, server.death())
+        return max(0.0, float(result["weight"] - before)) / load.idle
 
 
 def refuse(result: dict[str, Any], death: str | None) -> None:

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import memory
 import servers
 from entrants import Entrant
 from figures import merge, middle, percentiles
@@ -181,7 +180,6 @@ class Bench:
 
     def measure_memory(self, scenario: Scenario, entrants: list[Entrant], result: Result) -> None:
         """Each alone: a process that has served nothing yet, then its idle connections."""
-        assert scenario.load is not None
         for entrant in entrants:
             self.progress.now(scenario.name, entrant.name)
             self.pool.stop([entrant.name])
@@ -190,9 +188,9 @@ class Bench:
             try:
                 running, missing = alone.serve([entrant], scenario)
                 for server in running:
-                    size = memory.per_connection(server, scenario, scenario.load.connections)
+                    size = self.loader.weigh(server, scenario)
                     result["entrants"][entrant.name]["samples"] = [{"round": 1, "bytes": size}]
-            except (UnavailableError, OSError) as error:
+            except (UnavailableError, OSError, ValueError) as error:
                 missing[entrant.name] = str(error)
             finally:
                 alone.stop_all()

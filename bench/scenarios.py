@@ -27,7 +27,7 @@ KIB, MIB = 1 << 10, 1 << 20
 FILE_SIZE = 10 * MIB
 FILLER = b"v"  # what a large answer and the file are made of
 # "closed": each connection sends when it has its answer. "open": at a fixed rate, whatever comes back. "memory": idle
-# connections are held and weighed. "start": the time from the start of the process to the first right answer.
+# connections are weighed. "start": the time from the start of the process to the first right answer.
 Way = Literal["closed", "open", "websocket", "echo", "memory", "start"]
 
 
@@ -265,7 +265,7 @@ def servers() -> Iterator[Scenario]:
         title="an idle kept-alive connection",
         app="hello",
         request=get(),
-        load=Load(way="memory", connections=5000),
+        load=Load(way="memory", idle=5000),
         unit="connection",
     )
     yield Scenario(

@@ -58,9 +58,7 @@ for group in "$@"; do
         need libclang-rt-dev clang_can_fuzz
         ;;
     bench)
-        need wrk command -v wrk
         need libev-dev test -f /usr/include/ev.h
-        need valgrind command -v valgrind
         ;;
     count)
         need valgrind command -v valgrind

@@ -19,6 +19,7 @@ static const char usage[] =
     "       load --port N --echo --request FILE              the bytes of FILE come back\n"
     "all:   [--connections N] [--idle N] [--threads N] [--rate PER-SECOND] [--warm S] [--time S] [--patience S]\n"
     "       [--watch PID]...   processes whose CPU clocks are read when the counting begins and ends\n"
+    "       [--weigh]          and their memory, when it begins\n"
     "FILE is sent --together times in one piece. Prints one JSON object.\n";
 
 struct text {
@@ -173,6 +174,7 @@ static bool read_options(struct plan *plan, struct paths *paths, int argc, char 
         {"websocket", no_argument, NULL, 'w'},
         {"echo", no_argument, NULL, 'o'},
         {"closes", no_argument, NULL, 'c'},
+        {"weigh", no_argument, NULL, 'm'},
         {0},
     };
     double number;
@@ -187,6 +189,8 @@ static bool read_options(struct plan *plan, struct paths *paths, int argc, char 
             plan->way = PLAN_ECHO;
         else if (option == 'c')
             plan->closes = true;
+        else if (option == 'm')
+            plan->weigh = true;
         else if (option == '?' || !read_number(optarg, ranges[option].least, ranges[option].most, &number))
             return false;
         else

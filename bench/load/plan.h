@@ -34,6 +34,7 @@ struct plan {
     struct expect expect; /* the body of an answer, the message, the bytes */
     pid_t watched[PLAN_WATCHED_MOST];
     unsigned watched_count;
+    bool weigh; /* the memory of these processes too, when the counting begins */
 };
 
 /* Reads the command line; writes what is wrong to standard error and returns false. plan_free undoes it either way. */

@@ -38,7 +38,23 @@ static struct tally_clocks clocks_of(const struct plan *plan) {
     };
 }
 
+static uint64_t weigh(pid_t pid) {
+    char path[64], line[256];
+    uint64_t kib = 0;
+    snprintf(path, sizeof path, "/proc/%d/smaps_rollup", (int)pid);
+    FILE *file = fopen(path, "re");
+    while (file != NULL && kib == 0 && fgets(line, sizeof line, file) != NULL) {
+        if (sscanf(line, "Pss: %" SCNu64 " kB", &kib) != 1)
+            kib = 0;
+    }
+    if (file != NULL)
+        fclose(file);
+    return kib * 1024;
+}
+
 void tally_begin(struct tally *t, const struct plan *plan) {
+    for (unsigned i = 0; plan->weigh && i < plan->watched_count; i++)
+        t->weight += weigh(plan->watched[i]);
     t->server_began = clocks_of(plan);
     t->own_began = read_clock(CLOCK_PROCESS_CPUTIME_ID);
     t->began = tally_now();
@@ -121,6 +137,7 @@ void tally_print(const struct tally *t) {
     printf("\"server\": %.9f, ", seconds(t->server_began.exact, t->server_ended.exact));
     printf("\"user_ticks\": %.6f, ", seconds(t->server_began.user_ticks, t->server_ended.user_ticks));
     printf("\"all_ticks\": %.6f, ", seconds(t->server_began.all_ticks, t->server_ended.all_ticks));
+    printf("\"weight\": %" PRIu64 ", ", t->weight);
     print_statuses(t);
     print_errors(t);
     print_latency(t);

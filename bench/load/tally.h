@@ -35,12 +35,14 @@ struct tally {
     uint64_t began, ended; /* when it counted; the clocks are of these times, and only the first thread reads them */
     uint64_t own_began, own_ended; /* CPU time of this process */
     struct tally_clocks server_began, server_ended;
+    uint64_t weight;          /* bytes of the server's memory, pages that are shared split among those who share them */
     struct histogram latency; /* nanoseconds */
 };
 
 uint64_t tally_now(void);
 
-/* Reads the clocks of the processes that are watched, and our own. */
+/* Reads the clocks of the processes that are watched, and our own; at the beginning their memory, if it is asked for.
+ */
 void tally_begin(struct tally *t, const struct plan *plan);
 void tally_end(struct tally *t, const struct plan *plan);
 

@@ -36,12 +36,13 @@ def timed(result: dict[str, Any]) -> int:
 
 def test_a_closed_loop_counts_what_came(programs: Programs) -> None:
     with programs.limit("--body", programs.file("body", BODY)) as (port, pid):
-        result = programs.load(port, GET, "--watch", pid, body=BODY)
+        result = programs.load(port, GET, "--watch", pid, "--weigh", body=BODY)
     assert result["complete"]
     assert not result["errors"]
     assert result["answers"] == result["statuses"]["200"] == timed(result) > 64
     assert result["seconds"] > 0.2
     assert result["server"] > 0
+    assert result["weight"] > 1 << 16
     assert result["client"] > 0
     # What was asked before the counting began, and what is not answered when it ends, is at most one each.
     assert abs(result["sent"] / len(GET) - result["answers"]) <= 64

@@ -80,7 +80,7 @@ def advice(comparisons: list[Comparison]) -> Iterator[str]:
     if fallen:
         yield f"{len(fallen)} fell by more than {ALLOWED:.0%}: make bench-count UPDATE=1 keeps the gain."
     if faults:
-        names = ", ".join(f"{row.name} ({row.fault})" for row in faults)
+        names = "; ".join(f"{row.name} ({row.fault})" for row in faults)
         yield f"Not as committed: {names}."
         yield "If that is meant: make bench-count UPDATE=1, and the commit says why."
 

@@ -69,47 +69,60 @@ def count_micro(program: Path) -> tuple[str, dict[str, int]]:
 def count_requests(package: Path, words: list[str]) -> dict[str, int]:
     """By the interpreter that runs this, for which the package was built."""
     counts = {}
-    cases = [case for case in instructions.CASES if not words or any(word in case.name for word in words)]
+    cases = [case for case in instructions.CASES if any(is_wanted(name, words) for name in case.counted)]
     for app, group in groupby(cases, lambda case: case.app):
         with instructions.serve(app, Path(sys.executable), package) as server:
             for case in group:
-                taken, requests = instructions.profile(server, case, 1, ROUNDS)
-                for name, count in instructions.counts(case, taken, requests):
-                    counts[name] = round(count)
+                counts.update(instructions.counts(case, *instructions.profile(server, case, 1, ROUNDS)))
     return counts
 
 
+def is_wanted(name: str, words: list[str]) -> bool:
+    return not words or any(word in name for word in words)
+
+
 def wanted(counts: dict[str, int], words: list[str]) -> dict[str, int]:
-    return {name: count for name, count in counts.items() if not words or any(word in name for word in words)}
+    return {name: count for name, count in counts.items() if is_wanted(name, words)}
 
 
-def main() -> int:
+def take(build: Path, package: Path, words: list[str]) -> dict[str, dict[str, int]]:
+    """By combination, as they are committed."""
+    scan, micro = count_micro(build / "bench" / "micro" / "micro")
+    machine = combination(build, scan)
+    taken = {machine: micro, f"{machine}, {interpreter()}": count_requests(package, words)}
+    return {name: now for name, every in taken.items() if (now := wanted(every, words))}
+
+
+def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("words", nargs="*", metavar="WORD", help="only counts with one of these words in their names")
     parser.add_argument("--update", action="store_true", help=f"write them to {COUNTS.name}")
     parser.add_argument("--build", type=Path, required=True, help="the build that has bench/micro/micro")
     parser.add_argument("--package", type=Path, default=instructions.PACKAGE, help=instructions.PACKAGE_HELP)
-    options = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> int:
+    options = parse()
     start = time.monotonic()
-    scan, micro = count_micro(options.build / "bench" / "micro" / "micro")
-    machine = combination(options.build, scan)
-    taken = {machine: micro, f"{machine}, {interpreter()}": count_requests(options.package, options.words)}
     committed = compare.read(COUNTS)
+    taken = take(options.build, options.package, options.words)
+    if not taken:
+        raise SystemExit(f"count: nothing is named like {' or '.join(options.words)}")
+    print("Instructions in user space: of one call, and of one request with its turn of the loop.")
     comparisons = []
-    for name, every in taken.items():
-        now = wanted(every, options.words)
+    for name, now in taken.items():
         before = wanted(committed[name], options.words) if name in committed else None
         comparisons.append(compare.compare(name, before, now))
-        if options.update and now:
-            compare.write(COUNTS, name, now, part=bool(options.words))
-    print("Instructions in user space: of one call, and of one request with its turn of the loop.")
-    for comparison in comparisons:
-        print(*comparison.lines(), sep="\n")
+        print(*comparisons[-1].lines(), sep="\n")
     print(f"\nCounted in {time.monotonic() - start:.0f} s.")
     if options.update:
+        for name, now in taken.items():
+            compare.write(COUNTS, name, now, part=bool(options.words))
         print(f"Written to {COUNTS.relative_to(ROOT)}.")
         return 0
-    print(*compare.advice(comparisons), sep="\n")
+    for line in compare.advice(comparisons):
+        print(line)
     return 1 if any(comparison.faults for comparison in comparisons) else 0
 
 

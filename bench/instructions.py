@@ -44,6 +44,11 @@ class Case:
     together: int = 1  # requests in one piece, and as many answers before the next piece
     environ: bool = False  # say what its environ costs too
 
+    @property
+    def counted(self) -> list[str]:
+        """The names of its counts: all there is to a request, Velocem's own code, and of all the environ."""
+        return [self.name, f"{self.name}, our code", *([f"{self.name}, its environ"] if self.environ else [])]
+
 
 def get(fields: str = "") -> bytes:
     return f"GET / HTTP/1.1\nHost: 127.0.0.1:8000\n{fields}\n".replace("\n", "\r\n").encode()
@@ -191,13 +196,11 @@ def profile(server: Server, case: Case, connections: int, rounds: int) -> tuple[
     return Reader(dump).profile, rounds * connections * case.together
 
 
-def counts(case: Case, taken: Profile, requests: int) -> Iterator[tuple[str, float]]:
-    """What is kept of a profile: all there is to a request, and what Velocem's own code is of it."""
+def counts(case: Case, taken: Profile, requests: int) -> dict[str, int]:
+    """What is kept of a profile, for one request."""
     core = sum(count for name, count in taken.objects.items() if name.startswith("_core"))
-    yield case.name, taken.total / requests
-    yield f"{case.name}, our code", core / requests
-    if case.environ:
-        yield f"{case.name}, its environ", taken.spent_by(*ENVIRON) / requests
+    spent = (taken.total, core, taken.spent_by(*ENVIRON))
+    return {name: round(count / requests) for name, count in zip(case.counted, spent, strict=False)}
 
 
 def show(case: Case, taken: Profile, requests: int, top: int) -> None:

@@ -4,6 +4,11 @@ GitHub's is its public API of 2013, 203 methods at 142 paths, as Julien Schmidt'
 what routers have been compared by ever since. A parameter is written {name}.
 """
 
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
 GITHUB = """
 GET POST /authorizations
 GET DELETE /authorizations/{id}
@@ -148,3 +153,101 @@ GET /users/{user}/keys
 GET POST /user/keys
 GET DELETE /user/keys/{id}
 """
+
+METHODS = ("GET", "POST", "PUT", "DELETE")
+
+
+@dataclass(frozen=True)
+class Route:
+    """One method at one path; the target is its number in the table."""
+
+    method: str
+    path: str
+    target: int
+
+
+Request = tuple[str, str]  # method and path
+# What comes of a request: a target and the parameters, or that there is none.
+Hit = tuple[int, dict[str, str]]
+MISS, NOT_ALLOWED = "no such path", "no such method at the path"
+Outcome = Hit | str
+Find = Callable[[str, str], Any]  # method and path; what a framework calls for each request
+
+
+def numbered(rows: Iterator[Request]) -> list[Route]:
+    return [Route(method, path, number) for number, (method, path) in enumerate(rows)]
+
+
+def github() -> list[Route]:
+    words = [line.split() for line in GITHUB.strip().splitlines()]
+    return numbered((method, path) for *methods, path in words for method in methods)
+
+
+def static(count: int) -> list[Route]:
+    return numbered(("GET", f"/section-{number % 25}/page-{number}") for number in range(count))
+
+
+def growing(count: int) -> list[Route]:
+    """One half has a parameter."""
+    paths = ("/section-{}/page", "/section-{}/items/{{id}}")
+    return numbered(("GET", paths[number % 2].format(number // 2)) for number in range(count))
+
+
+def filled(path: str) -> str:
+    """With a value for each parameter: what a client asks."""
+    return path.replace("{", "some-").replace("}", "")
+
+
+def hits(routes: list[Route], most: int = 1000) -> list[Request]:
+    """Every route once, in an order that is the same each time; of many routes a part."""
+    requests = [(route.method, filled(route.path)) for route in routes]
+    random.Random(1).shuffle(requests)
+    return requests[:most]
+
+
+def misses(routes: list[Route]) -> list[Request]:
+    """Paths that go one step further than those that exist."""
+    answers = Answers(routes)
+    longer = [(route.method, f"{filled(route.path)}/nothing") for route in routes]
+    return [request for request in longer if answers.right(*request) == MISS]
+
+
+def not_allowed(routes: list[Route]) -> list[Request]:
+    """Paths that exist, with a method that others have."""
+    known = {(route.method, route.path) for route in routes}
+    paths = dict.fromkeys(route.path for route in routes)
+    other = [(method, path) for path in paths for method in METHODS if (method, path) not in known]
+    return [(method, filled(path)) for method, path in other]
+
+
+def parameters(pattern: str, path: str) -> dict[str, str] | None:
+    """None where the pattern does not match."""
+    wanted, given = pattern.split("/"), path.split("/")
+    if len(wanted) != len(given):
+        return None
+    found = {}
+    for want, value in zip(wanted, given, strict=True):
+        if want.startswith("{") and value:
+            found[want[1:-1]] = value
+        elif want != value:
+            return None
+    return found
+
+
+class Answers:
+    """The right ones, found by trying every route that begins with the same segment."""
+
+    def __init__(self, routes: list[Route]) -> None:
+        self.routes: dict[str, list[Route]] = {}
+        for route in routes:
+            self.routes.setdefault(route.path.split("/")[1], []).append(route)
+
+    def right(self, method: str, path: str) -> Outcome:
+        outcome: Outcome = MISS
+        for route in self.routes.get(path.split("/")[1], []):
+            found = parameters(route.path, path)
+            if found is not None and route.method == method:
+                return route.target, found
+            if found is not None:
+                outcome = NOT_ALLOWED
+        return outcome

@@ -36,13 +36,14 @@ SAN_OPTIONS := -Dbuildtype=debugoptimized -Db_lto=false -Db_lundef=false -Db_san
 ASAN := abort_on_error=1:strict_string_checks=1:detect_stack_use_after_return=1
 UBSAN := print_stacktrace=1:halt_on_error=1
 
-.PHONY: help build run test test-c test-py test-pythons check format san san-c san-py fuzz bench bench-report bench-count \
-        dist clean
+.PHONY: help build run test test-c test-py test-pythons test-asyncio check format san san-c san-py fuzz bench \
+        bench-report bench-count dist clean
 
 help:
 	@echo 'make build    the server in $(BIN)/velocem'
 	@echo 'make run      serve the demonstration on 127.0.0.1:8000; APP=pkg.mod:app serves another, ARGS= adds options'
 	@echo 'make test     C tests, Python tests, and the latter again under every other CPython >= 3.11 of the machine'
+	@echo 'make test-asyncio  the tests of asyncio that each CPython brings, on the event loop'
 	@echo 'make check    format, lint, types, layers, warnings of gcc and clang'
 	@echo 'make format   put C and Python into the form that check wants'
 	@echo 'make san      C and Python tests under AddressSanitizer and UndefinedBehaviorSanitizer'
@@ -89,6 +90,12 @@ test-py: build $(VENV)/.tools-test
 
 test-pythons: $(VENV)/.tools-build
 	$(PY) tools/test_pythons.py
+
+# LOOP=package:factory tries another loop, which has to be in $(VENV). ARGS=--short, or names of modules.
+test-asyncio: build $(VENV)/.tools-test
+	PYTHON="$(PYTHON)" tools/setup_debian.sh asyncio test
+	$(PY) tools/test_asyncio.py $(ARGS)
+	$(if $(ARGS),,CONNECTIONS=100000 $(PYTEST) -q --timeout=600 tests/leaks/test_loop_connections.py)
 
 # Checks.
 

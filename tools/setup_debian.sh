@@ -29,6 +29,15 @@ clang_can_fuzz() {
         clang -x c -fsanitize=fuzzer,address,undefined -o /dev/null -
 }
 
+has_postgres() {
+    command -v postgres || compgen -G '/usr/lib/postgresql/*/bin/postgres'
+}
+
+# Debian splits CPython's own tests off; another interpreter has them or not, and no package helps.
+has_asyncio_tests() {
+    "$python" -c 'import test.test_asyncio' || [ "$("$python" -c 'import sys; print(sys.base_prefix)')" != /usr ]
+}
+
 # python3.12 has its own packages; the default one's are python3-venv and python3-dev.
 prefix() {
     case $(basename "$python") in
@@ -49,6 +58,12 @@ for group in "$@"; do
         ;;
     test)
         need curl command -v curl
+        need openssl command -v openssl
+        need redis-server command -v redis-server
+        need postgresql has_postgres
+        ;;
+    asyncio)
+        need "lib$(prefix)-testsuite" has_asyncio_tests
         ;;
     clang)
         need gcc command -v gcc

@@ -14,8 +14,18 @@
 /* Waiting lines beyond this are lost, and counted. */
 #define WAITING_MAX ((size_t)1 << 20)
 
-/* A pipe that is ready takes PIPE_BUF bytes without blocking (POSIX), and no more is certain. */
+/* A pipe that is ready takes PIPE_BUF bytes without blocking, and in one piece whoever else writes to it (POSIX); no
+ * more is certain. */
 #define PIECE 4096
+
+/* In a line that would be longer than that: of the target, and of each other text. */
+#define TARGET_CUT 2048
+#define TEXT_CUT 384
+
+/* How much of them a line may hold. */
+struct room {
+    size_t target, text;
+};
 
 static void put(struct vel_buf *to, const char *at, size_t len) {
     memcpy(to->data + to->len, at, len);
@@ -30,10 +40,16 @@ static void put_number(struct vel_buf *to, uint64_t value) {
     to->len += vel_num_format(to->data + to->len, value);
 }
 
-/* Both of our quotings know \\, \" and four hexadecimal digits after \u. */
-static void put_escaped(struct vel_buf *to, struct vel_slice s) {
+/* Both of our quotings know \\, \" and four hexadecimal digits after \u. What would be longer than most ends in dots.
+ */
+static void put_escaped(struct vel_buf *to, struct vel_slice s, size_t most) {
+    size_t end = to->len + most;
     for (size_t i = 0; i < s.len; i++) {
         unsigned char c = (unsigned char)s.at[i];
+        if (to->len + 6 > end) {
+            put_text(to, "...");
+            return;
+        }
         if (c == '"' || c == '\\')
             put(to, (char[]){'\\', (char)c}, 2);
         else if (c < 0x20 || c > 0x7e)
@@ -48,14 +64,14 @@ static struct vel_slice field_or(const struct vel_head *head, enum vel_field_id 
     return field != NULL ? field->value : otherwise;
 }
 
-static void put_request_line(struct vel_buf *to, const struct vel_head *head) {
+static void put_request_line(struct vel_buf *to, const struct vel_head *head, struct room room) {
     if (head == NULL) {
         put_text(to, "-");
         return;
     }
-    put_escaped(to, head->method_text);
+    put_escaped(to, head->method_text, room.text);
     put_text(to, " ");
-    put_escaped(to, head->target.raw);
+    put_escaped(to, head->target.raw, room.target);
     put_text(to, head->minor == 0 ? " HTTP/1.0" : " HTTP/1.1");
 }
 
@@ -79,36 +95,36 @@ static void put_common_time(struct vel_buf *to, int64_t wall) {
                                offset < 0 ? '-' : '+', labs(offset) / 60, labs(offset) % 60);
 }
 
-static void put_quoted_field(struct vel_buf *to, const struct vel_head *head, enum vel_field_id id) {
+static void put_quoted_field(struct vel_buf *to, const struct vel_head *head, enum vel_field_id id, size_t most) {
     put_text(to, " \"");
-    put_escaped(to, field_or(head, id, VEL_SLICE("-")));
+    put_escaped(to, field_or(head, id, VEL_SLICE("-")), most);
     put_text(to, "\"");
 }
 
-static void put_common(struct vel_buf *to, const struct vel_access_entry *e, bool combined) {
+static void put_common(struct vel_buf *to, const struct vel_access_entry *e, bool combined, struct room room) {
     put_host(to, e->peer);
     put_text(to, " - - ");
     put_common_time(to, e->wall);
     put_text(to, " \"");
-    put_request_line(to, e->head);
+    put_request_line(to, e->head, room);
     put_text(to, "\" ");
     put_number(to, e->status);
     put_text(to, " ");
     put_number(to, e->bytes);
     if (combined) {
-        put_quoted_field(to, e->head, VEL_FIELD_REFERER);
-        put_quoted_field(to, e->head, VEL_FIELD_USER_AGENT);
+        put_quoted_field(to, e->head, VEL_FIELD_REFERER, room.text);
+        put_quoted_field(to, e->head, VEL_FIELD_USER_AGENT, room.text);
     }
     put_text(to, " ");
     put_number(to, e->us);
     put_text(to, "us\n");
 }
 
-static void put_json_text(struct vel_buf *to, const char *name, struct vel_slice value) {
+static void put_json_text(struct vel_buf *to, const char *name, struct vel_slice value, size_t most) {
     put_text(to, ",\"");
     put_text(to, name);
     put_text(to, "\":\"");
-    put_escaped(to, value);
+    put_escaped(to, value, most);
     put_text(to, "\"");
 }
 
@@ -119,7 +135,7 @@ static void put_json_number(struct vel_buf *to, const char *name, uint64_t value
     put_number(to, value);
 }
 
-static void put_json(struct vel_buf *to, const struct vel_access_entry *e) {
+static void put_json(struct vel_buf *to, const struct vel_access_entry *e, struct room room) {
     static const struct vel_slice none = {"", 0};
     put_text(to, "{\"time\":");
     put_number(to, (uint64_t)e->wall);
@@ -127,17 +143,24 @@ static void put_json(struct vel_buf *to, const struct vel_access_entry *e) {
     put_host(to, e->peer);
     put_text(to, "\"");
     if (e->head != NULL) {
-        put_json_text(to, "method", e->head->method_text);
-        put_json_text(to, "target", e->head->target.raw);
-        put_json_text(to, "protocol", e->head->minor == 0 ? VEL_SLICE("HTTP/1.0") : VEL_SLICE("HTTP/1.1"));
-        put_json_text(to, "host", e->head->host);
-        put_json_text(to, "referer", field_or(e->head, VEL_FIELD_REFERER, none));
-        put_json_text(to, "user_agent", field_or(e->head, VEL_FIELD_USER_AGENT, none));
+        put_json_text(to, "method", e->head->method_text, room.text);
+        put_json_text(to, "target", e->head->target.raw, room.target);
+        put_json_text(to, "protocol", e->head->minor == 0 ? VEL_SLICE("HTTP/1.0") : VEL_SLICE("HTTP/1.1"), room.text);
+        put_json_text(to, "host", e->head->host, room.text);
+        put_json_text(to, "referer", field_or(e->head, VEL_FIELD_REFERER, none), room.text);
+        put_json_text(to, "user_agent", field_or(e->head, VEL_FIELD_USER_AGENT, none), room.text);
     }
     put_json_number(to, "status", e->status);
     put_json_number(to, "bytes", e->bytes);
     put_json_number(to, "duration_us", e->us);
     put_text(to, "}\n");
+}
+
+static void put_line(struct vel_access *log, const struct vel_access_entry *e, struct room room) {
+    if (log->format == VEL_ACCESS_JSON)
+        put_json(&log->lines, e, room);
+    else
+        put_common(&log->lines, e, log->format == VEL_ACCESS_COMBINED, room);
 }
 
 /* The longest line: every byte of every slice escaped to six, and 512 for all that is ours. */
@@ -155,10 +178,12 @@ void vel_access_add(struct vel_access *log, const struct vel_access_entry *e) {
         log->dropped++;
         return;
     }
-    if (log->format == VEL_ACCESS_JSON)
-        put_json(&log->lines, e);
-    else
-        put_common(&log->lines, e, log->format == VEL_ACCESS_COMBINED);
+    size_t start = log->lines.len;
+    put_line(log, e, (struct room){SIZE_MAX / 2, SIZE_MAX / 2});
+    if (log->lines.len - start > PIECE) {
+        log->lines.len = start;
+        put_line(log, e, (struct room){TARGET_CUT, TEXT_CUT});
+    }
 }
 
 static bool ready(int fd) {

@@ -24,7 +24,8 @@ struct vel_access_entry {
 };
 
 /* Adds a line; drops it when memory is short. Bytes outside printable ASCII, quotes and backslashes are escaped, so
- * that no request can write a line of its own. */
+ * that no request can write a line of its own. A line is at most 4096 bytes, so that those of several workers do not
+ * mix in one pipe: the texts of a longer one are cut, and end in three dots. */
 void vel_access_add(struct vel_access *log, const struct vel_access_entry *entry);
 
 /* Writes what the reader takes without blocking; lines that come while more than 1 MiB waits are dropped. */

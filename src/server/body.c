@@ -49,7 +49,7 @@ static int open_temporary(void) {
 static int move_to_file(struct vel_body *body) {
     int file = open_temporary();
     if (file < 0)
-        return VEL_ESYS;
+        return errno == EMFILE || errno == ENFILE ? VEL_ELIMIT : VEL_ESYS;
     if (write_all(file, body->bytes.at, body->bytes.len) != VEL_OK) {
         close(file);
         return VEL_ESYS;

@@ -19,7 +19,7 @@ struct vel_body {
 void vel_body_free(struct vel_body *body);
 
 /* Adds a run. The first is only borrowed; a second makes both owned; past in_memory bytes everything goes to a file.
- * VEL_OK, VEL_ENOMEM, or VEL_ESYS (the disk is full, no temporary folder). */
+ * VEL_OK, VEL_ENOMEM, VEL_ELIMIT (no descriptor for it), or VEL_ESYS (the disk is full, no temporary folder). */
 int vel_body_add(struct vel_body *body, struct vel_slice run, uint64_t in_memory);
 
 /* Makes borrowed bytes its own, since their buffer is about to be used again. VEL_OK or VEL_ENOMEM. */

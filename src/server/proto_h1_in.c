@@ -116,6 +116,14 @@ static bool too_slow(const struct vel_conn *c) {
     return ms > VEL_RATE_GRACE_MS && c->body_bytes * 1000 / ms < w->config.body_rate;
 }
 
+/* Memory may be there for the next one; a disk that is full stays so until somebody acts (RFC 4918 11.5). */
+static bool collect(struct vel_conn *c, struct vel_slice data) {
+    int err = vel_body_add(&c->exchange->body, data, c->worker->config.body_memory);
+    if (err != VEL_OK)
+        vel_proto_h1_refuse(c, err == VEL_ESYS ? 507 : 503);
+    return err == VEL_OK;
+}
+
 static bool take_data(struct vel_conn *c, struct vel_slice data) {
     struct vel_exchange *x = c->exchange;
     c->progress = true;
@@ -129,11 +137,9 @@ static bool take_data(struct vel_conn *c, struct vel_slice data) {
     if (!x->app->ops->whole_body) {
         x->unconsumed += data.len;
         x->app->ops->on_data(x, data);
-    } else if (vel_body_add(&x->body, data, c->worker->config.body_memory) != VEL_OK) {
-        vel_proto_h1_refuse(c, 503);
-        return false;
+        return true;
     }
-    return true;
+    return collect(c, data);
 }
 
 static bool complete(struct vel_conn *c) {

@@ -700,7 +700,7 @@ static void a_body_beyond_the_threshold_goes_through_a_file(void) {
     stop();
 }
 
-static void without_a_place_for_the_body_503_is_answered(void) {
+static void without_a_place_for_the_body_507_is_answered(void) {
     host_init(&host);
     host.config.body_memory = 3;
     host.app.on_request = fake_echo;
@@ -709,7 +709,7 @@ static void without_a_place_for_the_body_503_is_answered(void) {
     client_open_tcp(&host, &client, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 8\r\n\r\nabc");
     client_send(&host, &client, "def");
     unsetenv("TMPDIR");
-    client_got(&client, refusal(503));
+    client_got(&client, refusal(507));
     CHECK(client.eof);
     CHECK_INT(host.app.requests, 0);
     stop();
@@ -916,7 +916,7 @@ int main(void) {
     RUN(an_exchange_cut_before_its_request_is_complete_is_closed_at_once);
     RUN(a_cut_reply_to_a_slow_reader_who_goes_on_sending);
     RUN(a_body_beyond_the_threshold_goes_through_a_file);
-    RUN(without_a_place_for_the_body_503_is_answered);
+    RUN(without_a_place_for_the_body_507_is_answered);
     RUN(a_body_that_drips_is_refused);
     RUN(a_body_that_lay_in_the_kernel_while_the_worker_was_busy_is_not_refused);
     RUN(a_body_at_the_least_rate_is_not_refused);

@@ -1,8 +1,11 @@
 """Runs the installed test.test_asyncio of each CPython with Velocem's loop, or the one LOOP names, as the default."""
 
 import argparse
+import contextlib
 import json
 import os
+import select
+import signal
 import subprocess
 import sys
 import tempfile
@@ -98,7 +101,7 @@ class Run:
         into, out_of = os.pipe()
         env = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
         command = [str(self.python), str(CHILD), str(out_of), loop, str(TEST_SECONDS), module]
-        with tempfile.TemporaryFile("w+", dir=self.folder) as printed, os.fdopen(into) as lines:
+        with tempfile.TemporaryFile("w+", dir=self.folder) as printed:
             process = subprocess.Popen(
                 command,
                 stdin=subprocess.PIPE,
@@ -113,11 +116,12 @@ class Run:
             os.close(out_of)
             try:
                 feed(process.stdin, json.dumps(None if tests is None else sorted(tests)))
-                told = [json.loads(line) for line in lines]
-                status = process.wait(MODULE_SECONDS)
+                told = [json.loads(line) for line in lines_of(into, process)]
             finally:
-                process.kill()
-                process.wait()
+                os.close(into)
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)  # with what the tests started and left
+                status = process.wait()
             printed.seek(0)
             tail = "".join(printed.readlines()[-40:])
         return told, f"exit status {status}\n{tail}"
@@ -147,6 +151,24 @@ class Run:
             yield failure(begun or f"{module} (outside of any test)", printed)
             if not begun:
                 return
+
+
+def lines_of(descriptor: int, process: "subprocess.Popen[str]") -> list[bytes]:
+    """All that is told until the process ends; others that it started may hold the descriptor open after that."""
+    deadline = time.monotonic() + MODULE_SECONDS
+    told = bytearray()
+    while time.monotonic() < deadline:
+        over = process.poll() is not None
+        if select.select([descriptor], [], [], 0 if over else 0.2)[0]:
+            data = os.read(descriptor, 1 << 16)
+            if not data:
+                break
+            told += data
+        elif over:
+            break
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(5)
+    return bytes(told).splitlines()
 
 
 def feed(pipe: IO[str] | None, text: str) -> None:

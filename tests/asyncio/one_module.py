@@ -116,6 +116,7 @@ class Report(unittest.TestResult):
 
     def __init__(self, descriptor: int, seconds: float) -> None:
         super().__init__()
+        os.set_inheritable(descriptor, False)
         self.to = os.fdopen(descriptor, "w", buffering=1)
         self.limit = seconds
         self.found: list[tuple[str, str]] = []

@@ -85,7 +85,7 @@ async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
 def test_a_timeout_ends_the_request() -> None:
     async def main() -> None:
         server = await asyncio.start_server(silent, "127.0.0.1", 0)
-        async with server, httpx.AsyncClient(timeout=0.05) as client:
+        async with server, httpx.AsyncClient(timeout=httpx.Timeout(20, read=0.05)) as client:
             with pytest.raises(httpx.ReadTimeout):
                 await client.get(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
 

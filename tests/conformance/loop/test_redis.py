@@ -88,7 +88,7 @@ def test_a_blocking_pop_wakes_up(redis: Database) -> None:
 
 def test_a_timeout_and_a_cancellation(redis: Database) -> None:
     async def main() -> None:
-        async with client(redis, socket_timeout=0.05, retry=None) as connection:
+        async with client(redis, socket_timeout=1, retry=None) as connection:
             with pytest.raises(RedisTimeoutError):
                 await connection.blpop(["nothing"], timeout=30)
         async with client(redis) as connection:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import subprocess
 import sys
 import threading
@@ -155,7 +156,7 @@ def test_a_coroutine_never_awaited_says_where_it_was_made(tmp_path: Path) -> Non
     )
     command = [sys.executable, "-c", program]
     result = subprocess.run(
-        command, capture_output=True, text=True, check=True, env={"PYTHONASYNCIODEBUG": "1"}, cwd=tmp_path
+        command, capture_output=True, text=True, check=True, env=dict(os.environ, PYTHONASYNCIODEBUG="1"), cwd=tmp_path
     )
     assert "coroutine 'forgotten' was never awaited\nCoroutine created at (most recent call last)" in result.stderr
 

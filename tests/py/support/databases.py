@@ -25,6 +25,11 @@ class Database(NamedTuple):
     port: int
 
 
+def environment() -> dict[str, str]:
+    """Without a sanitizer's runtime, which is for our own process."""
+    return {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
+
+
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port: int = taken.getsockname()[1]
@@ -63,7 +68,7 @@ def folder_of(user: str | None) -> Iterator[Path]:
 def running(command: list[str], folder: Path, user: str | None, ready: Callable[[], bool]) -> Iterator[None]:
     log = folder / "log"
     with log.open("wb") as output:
-        process = subprocess.Popen(command, cwd=folder, stdout=output, stderr=output, user=user)
+        process = subprocess.Popen(command, cwd=folder, stdout=output, stderr=output, user=user, env=environment())
     try:
         deadline = time.monotonic() + SECONDS
         while not ready():
@@ -94,7 +99,7 @@ def postgres() -> Iterator[Database]:
     with folder_of(user) as folder:
         data = folder / "data"
         initdb = [program("initdb"), "-D", str(data), "-U", "tester", "-A", "trust", "-E", "UTF8", "--no-sync"]
-        subprocess.run(initdb, cwd=folder, user=user, check=True, capture_output=True)
+        subprocess.run(initdb, cwd=folder, user=user, env=environment(), check=True, capture_output=True)
         port = free_port()
         options = {
             "listen_addresses": "127.0.0.1",

@@ -57,9 +57,18 @@ class Worker:
         requests_fd: int = -1,
         multithread: bool = False,
         multiprocess: bool = False,
+        # 0: the application is called on the loop. Else start_thread(work, number) starts each of so many threads,
+        # in which work(number) is to be called.
+        threads: int = 0,
+        start_thread: Callable[[Callable[[int], None], int], object] | None = None,
+        # Requests that wait for a thread; one more is answered by 503.
+        limit_queue: int = ...,
     ) -> None: ...
     def run(self) -> None:
         """Serve in the calling thread until stopped."""
+
+    def work(self, number: int, /) -> None:
+        """In a thread that start_thread started: call the application until run() ends."""
 
     def stop(self, *, retire: Sequence[int] = ()) -> None:
         """From any thread: no new connections, the next answer of each is its last, then run() returns.

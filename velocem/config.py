@@ -32,7 +32,6 @@ LATER = frozenset(
         "forwarded_allow_ips",
         "limit_concurrency",
         "root_path",
-        "threads",
     }
 )
 
@@ -196,6 +195,7 @@ class Config:
     backlog: int = option(2048, whole(1, 65535), "connections the kernel may hold before they are accepted")
     accept: Accept = option("own", read_accept, "own: a listening socket for each worker; shared: one for all")
     workers: int = option(0, whole(0, 1000), "worker processes under a supervisor; 0 serves in this process")
+    threads: int = option(0, whole(0, 1024), "threads that call the application; 0 calls it on the loop")
     max_requests: int = option(0, whole(0, 1 << 62), "requests after which a worker is replaced; 0 is never")
     max_requests_jitter: int = option(0, whole(0, 1 << 62), "at most so many more, so that not all go at once")
     preload: bool = option(False, flag, "import the application once, before the workers are forked")
@@ -225,6 +225,7 @@ class Config:
     limit_body: int = option(1 << 30, size(0, 1 << 50), "most bytes of a request body; 0 allows none")
     limit_trailers: int = option(8192, size(0, 16 << 20), "most bytes of trailer fields after a chunked body")
     limit_chunk_ext: int = option(16 << 10, size(0, 16 << 20), "most bytes of chunk extensions of one body")
+    limit_queue: int = option(1024, whole(1, 1 << 20), "most requests that wait for a thread; others get a 503")
     body_memory: int = option(
         512 << 10, size(0, 1 << 40), "most bytes of a body in memory; a longer one goes to a file"
     )
@@ -249,6 +250,7 @@ class Options(TypedDict, total=False):
     backlog: int | str
     accept: Accept
     workers: int | str
+    threads: int | str
     max_requests: int | str
     max_requests_jitter: int | str
     preload: bool
@@ -277,6 +279,7 @@ class Options(TypedDict, total=False):
     limit_body: int | str
     limit_trailers: int | str
     limit_chunk_ext: int | str
+    limit_queue: int | str
     body_memory: int | str
 
 

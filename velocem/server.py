@@ -206,7 +206,16 @@ def make_worker(app: WSGIApplication, listeners: list[Listener], settings: Confi
         timeout_drain_idle=role.drain_idle,
         requests_max=role.requests_max,
         requests_fd=role.requests_fd,
+        multithread=settings.threads > 1,
+        threads=settings.threads,
+        start_thread=start_thread,
+        limit_queue=settings.limit_queue,
     )
+
+
+def start_thread(work: Callable[[int], None], number: int) -> None:
+    """A thread of the pool. Daemonic: one that hangs in the application does not keep the process."""
+    threading.Thread(target=work, args=(number,), name=f"velocem-{number}", daemon=True).start()
 
 
 def access_fd(settings: Config) -> int:

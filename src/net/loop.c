@@ -38,15 +38,14 @@ static void look_at_the_clock(struct vel_loop *loop) {
 }
 
 static int wait_for_events(struct vel_loop *loop, int64_t ns) {
-    bool hooks = ns != 0 && loop->on_block;
     uint64_t from = ns != 0 ? vel_clock_ms() : 0;
-    if (hooks)
+    if (ns != 0 && loop->on_block)
         loop->on_block(loop->hook_arg);
     int n = vel_poll_wait(&loop->poll, ns);
     int error = errno;
     if (ns != 0)
         loop->waited += vel_clock_ms() - from;
-    if (hooks)
+    if (ns != 0 && loop->on_unblock)
         loop->on_unblock(loop->hook_arg);
     look_at_the_clock(loop);
     errno = error;

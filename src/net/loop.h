@@ -30,7 +30,7 @@ struct vel_loop {
     uint64_t now;           /* vel_clock_ms after the last wait */
     uint64_t now_ns;        /* the same moment in vel_clock_ns */
     uint64_t waited; /* milliseconds spent waiting, in all: the time in which peers, and not this thread, were slow */
-    /* Called around a wait that may block, so that a lock can be given back; NULL when there is none. */
+    /* Called around a wait that may block, so that a lock can be given back; each may be NULL. */
     void (*on_block)(void *arg);
     void (*on_unblock)(void *arg);
     void *hook_arg;

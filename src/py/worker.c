@@ -4,21 +4,30 @@
 #include "py/error.h"
 #include "py/types.h"
 #include "py/wsgi/app.h"
+#include "py/wsgi/pool.h"
 #include "py/wsgi/template.h"
 
 #include "base/mem.h"
 
 #include <math.h>
 
+/* Requests that wait for a thread, unless the user says otherwise. */
+#define LIMIT_QUEUE 1024
+
+/* What busy threads get to come to an end when the worker is over. */
+#define LEAVE_MS 250
+
 struct worker {
     PyObject_HEAD
     struct vel_worker core;
     struct vel_wsgi wsgi;
-    PyObject *sockets;     /* the tuples whose strs the endpoints point into */
-    PyObject *server_name; /* bytes of the Server field */
-    PyObject *raised;      /* what a signal handler raised, for run() to raise again */
-    PyThreadState *thread; /* while the GIL is given back */
-    bool ready;            /* core is made */
+    struct vel_wsgi_pool pool; /* the application runs in its threads, if it has any */
+    PyObject *start_thread;    /* called with work and a number, for each of them; NULL without a pool */
+    PyObject *sockets;         /* the tuples whose strs the endpoints point into */
+    PyObject *server_name;     /* bytes of the Server field */
+    PyObject *raised;          /* what a signal handler raised, for run() to raise again */
+    PyThreadState *thread;     /* while the GIL is given back */
+    bool ready;                /* core is made */
     bool running;
 };
 
@@ -44,17 +53,30 @@ static void on_unblock(void *arg) {
     run_signal_handlers(self);
 }
 
+/* With a pool the loop has no GIL, and is in need of it only here. */
 static void on_wake(void *arg) {
-    run_signal_handlers(arg);
+    struct worker *self = arg;
+    bool without = self->thread != NULL;
+    if (without)
+        PyEval_RestoreThread(self->thread);
+    run_signal_handlers(self);
+    if (without)
+        self->thread = PyEval_SaveThread();
+}
+
+static void rise(void *arg) {
+    struct worker *self = arg;
+    vel_inbox_rise(&self->pool.core.inbox);
 }
 
 /* --- making ------------------------------------------------------------------------------------------------------ */
 
 /* The arguments of Worker(), as they come. */
 struct arguments {
-    PyObject *app, *sockets, *log, *server_header;
+    PyObject *app, *sockets, *log, *server_header, *start_thread;
     unsigned long long limit_body, body_memory, requests_max;
     unsigned int limit_target, limit_head, limit_fields, limit_field, limit_trailers, limit_chunk_ext, min_body_rate;
+    unsigned int threads, limit_queue;
     double header, body, keep_alive, write, graceful, drain_idle;
     int date_header, access_fd, requests_fd, multithread, multiprocess;
     const char *access_format;
@@ -108,14 +130,18 @@ static int parse(struct arguments *a, PyObject *args, PyObject *kwargs) {
                                         "timeout_drain_idle",
                                         "requests_max",
                                         "requests_fd",
+                                        "threads",
+                                        "start_thread",
+                                        "limit_queue",
                                         NULL};
     return PyArg_ParseTupleAndKeywords(
-               args, kwargs, "O|$OOO&O&O&O&O&O&O&dddddO&O&OpisppdO&i:Worker", (char **)names, &a->app, &a->sockets,
+               args, kwargs, "O|$OOO&O&O&O&O&O&O&dddddO&O&OpisppdO&iO&OO&:Worker", (char **)names, &a->app, &a->sockets,
                &a->log, to_uint, &a->limit_target, to_uint, &a->limit_head, to_uint, &a->limit_fields, to_uint,
                &a->limit_field, to_ullong, &a->limit_body, to_uint, &a->limit_trailers, to_uint, &a->limit_chunk_ext,
                &a->header, &a->body, &a->keep_alive, &a->write, &a->graceful, to_uint, &a->min_body_rate, to_ullong,
                &a->body_memory, &a->server_header, &a->date_header, &a->access_fd, &a->access_format, &a->multithread,
-               &a->multiprocess, &a->drain_idle, to_ullong, &a->requests_max, &a->requests_fd)
+               &a->multiprocess, &a->drain_idle, to_ullong, &a->requests_max, &a->requests_fd, to_uint, &a->threads,
+               &a->start_thread, to_uint, &a->limit_queue)
                ? 0
                : -1;
 }
@@ -210,7 +236,7 @@ static int take_socket(PyObject *tuple, struct vel_socket *out) {
     return 0;
 }
 
-static int make_core(struct worker *self, const struct vel_config *config) {
+static int make_core(struct worker *self, const struct vel_config *config, struct vel_app *app) {
     Py_ssize_t n = PyTuple_GET_SIZE(self->sockets);
     struct vel_socket *sockets = vel_alloc_array((size_t)(n > 0 ? n : 1), sizeof(*sockets));
     int err = sockets != NULL ? 0 : -1;
@@ -219,7 +245,7 @@ static int make_core(struct worker *self, const struct vel_config *config) {
     for (Py_ssize_t i = 0; err == 0 && i < n; i++)
         err = take_socket(PyTuple_GET_ITEM(self->sockets, i), &sockets[i]);
     if (err == 0) {
-        int made = vel_worker_init(&self->core, &self->wsgi.app, config, sockets, (size_t)n);
+        int made = vel_worker_init(&self->core, app, config, sockets, (size_t)n);
         if (made == VEL_ENOMEM)
             PyErr_NoMemory();
         else if (made != VEL_OK)
@@ -231,7 +257,10 @@ static int make_core(struct worker *self, const struct vel_config *config) {
     return err;
 }
 
+/* Where the application runs: here, or in the threads. */
 static int make_templates(struct worker *self, const struct arguments *a) {
+    if (a->threads > 0)
+        return vel_wsgi_pool_init(&self->pool, &self->core, &self->wsgi, a->threads, a->multithread, a->multiprocess);
     for (size_t i = 0; i < self->core.nports; i++) {
         struct vel_endpoint *endpoint = &self->core.ports[i].endpoint;
         endpoint->app_data = vel_wsgi_template_new(&self->wsgi, endpoint, a->multithread, a->multiprocess);
@@ -250,12 +279,15 @@ static void free_core(struct worker *self) {
         vel_wsgi_template_free(self->core.ports[i].endpoint.app_data);
         self->core.ports[i].endpoint.app_data = NULL;
     }
+    vel_worker_close_all(&self->core);
+    vel_wsgi_pool_free(&self->pool);
     vel_worker_free(&self->core);
 }
 
 static void hook_loop(struct worker *self) {
-    self->core.loop->on_block = on_block;
-    self->core.loop->on_unblock = on_unblock;
+    bool inline_ = self->pool.n == 0;
+    self->core.loop->on_block = inline_ ? on_block : NULL;
+    self->core.loop->on_unblock = inline_ ? on_unblock : rise;
     self->core.loop->hook_arg = self;
     self->core.on_wake = on_wake;
     self->core.on_wake_arg = self;
@@ -265,6 +297,8 @@ static int init(PyObject *o, PyObject *args, PyObject *kwargs) {
     struct worker *self = (struct worker *)o;
     struct vel_config config = VEL_CONFIG_DEFAULT;
     struct arguments a = {.server_header = Py_None, .date_header = 1, .access_fd = -1, .access_format = "common"};
+    a.start_thread = Py_None;
+    a.limit_queue = LIMIT_QUEUE;
     a.limit_target = config.limits.target;
     a.limit_head = config.limits.head;
     a.limit_fields = config.limits.fields;
@@ -289,6 +323,10 @@ static int init(PyObject *o, PyObject *args, PyObject *kwargs) {
         PyErr_SetString(PyExc_TypeError, "Worker() needs sockets and log");
         return -1;
     }
+    if (a.threads > 0 && a.start_thread == Py_None) {
+        PyErr_SetString(PyExc_TypeError, "Worker() with threads needs start_thread");
+        return -1;
+    }
     if (!PyCallable_Check(a.app) || !PyCallable_Check(a.log)) {
         PyErr_SetString(PyExc_TypeError, "app and log must be callable");
         return -1;
@@ -302,10 +340,13 @@ static int init(PyObject *o, PyObject *args, PyObject *kwargs) {
         return -1;
     if (take_server_header(self, a.server_header, &config) < 0)
         return -1;
+    self->start_thread = Py_NewRef(a.start_thread);
     self->sockets = PySequence_Tuple(a.sockets);
     if (self->sockets == NULL || vel_wsgi_init(&self->wsgi, vel_state_of(Py_TYPE(o)), a.app, a.log) < 0)
         return -1;
-    if (make_core(self, &config) < 0)
+    self->wsgi.write_ms = config.write_ms;
+    vel_remote_init(&self->pool.remote, &self->pool.core, a.limit_queue);
+    if (make_core(self, &config, a.threads > 0 ? &self->pool.remote.app : &self->wsgi.app) < 0)
         return -1;
     if (take_access(self, &a) < 0 || make_templates(self, &a) < 0) {
         free_core(self); /* half made, it must not run */
@@ -322,6 +363,10 @@ static int traverse(PyObject *o, visitproc visit, void *arg) {
     Py_VISIT(Py_TYPE(o));
     Py_VISIT(self->sockets);
     Py_VISIT(self->raised);
+    Py_VISIT(self->start_thread);
+    int answer = vel_wsgi_pool_visit(&self->pool, visit, arg);
+    if (answer != 0)
+        return answer;
     return vel_wsgi_visit(&self->wsgi, visit, arg);
 }
 
@@ -332,6 +377,7 @@ static int clear(PyObject *o) {
     Py_CLEAR(self->sockets);
     Py_CLEAR(self->server_name);
     Py_CLEAR(self->raised);
+    Py_CLEAR(self->start_thread);
     return 0;
 }
 
@@ -354,6 +400,45 @@ static bool is_ready(struct worker *self) {
     return self->ready;
 }
 
+static int start_threads(struct worker *self) {
+    PyObject *work = PyObject_GetAttrString((PyObject *)self, "work"), *answer = work;
+    for (size_t i = 0; answer != NULL && i < self->pool.n; i++) {
+        answer = PyObject_CallFunction(self->start_thread, "On", work, (Py_ssize_t)i);
+        Py_XDECREF(answer);
+    }
+    Py_XDECREF(work);
+    return answer != NULL ? 0 : -1;
+}
+
+/* Threads that hang in the application are left behind; they hold what they need. */
+static void end_threads(struct worker *self) {
+    unsigned left;
+    vel_pool_close(&self->pool.core);
+    Py_BEGIN_ALLOW_THREADS
+        left = vel_pool_join(&self->pool.core, LEAVE_MS);
+    Py_END_ALLOW_THREADS
+    if (left > 0)
+        vel_log(self->wsgi.log, VEL_LOG_WARNING, "threads of the application that do not end are left behind");
+}
+
+static int run_with_threads(struct worker *self) {
+    int err = VEL_ESYS;
+    if (start_threads(self) == 0) {
+        self->thread = PyEval_SaveThread();
+        err = vel_worker_run(&self->core);
+        int saved = errno;
+        vel_worker_close_all(&self->core);
+        vel_pool_send(&self->pool.core);
+        PyEval_RestoreThread(self->thread);
+        self->thread = NULL;
+        errno = saved;
+    } else {
+        self->raised = vel_take_raised();
+    }
+    end_threads(self);
+    return err;
+}
+
 static PyObject *run(PyObject *o, PyObject *Py_UNUSED(none)) {
     struct worker *self = (struct worker *)o;
     if (!is_ready(self))
@@ -363,7 +448,8 @@ static PyObject *run(PyObject *o, PyObject *Py_UNUSED(none)) {
         return NULL;
     }
     self->running = true;
-    int err = vel_worker_run(&self->core);
+    self->wsgi.thread = PyThread_get_thread_ident();
+    int err = self->pool.n > 0 ? run_with_threads(self) : vel_worker_run(&self->core);
     int saved = errno;
     vel_worker_close_all(&self->core);
     self->running = false;
@@ -392,6 +478,15 @@ static int retire(struct worker *self, PyObject *fds) {
     }
     Py_DECREF(items);
     return err;
+}
+
+static PyObject *work(PyObject *o, PyObject *number) {
+    size_t n = PyLong_AsSize_t(number);
+    if (n == (size_t)-1 && PyErr_Occurred())
+        return NULL;
+    if (vel_wsgi_pool_work(&((struct worker *)o)->pool, n) < 0)
+        return NULL;
+    Py_RETURN_NONE;
 }
 
 static PyObject *stop(PyObject *o, PyObject *args, PyObject *kwargs) {
@@ -428,6 +523,8 @@ static PyObject *get_wake_fd(PyObject *o, void *Py_UNUSED(closure)) {
 
 static PyMethodDef methods[] = {
     {"run", run, METH_NOARGS, "run($self, /)\n--\n\nServes in this thread until stop() or kill()."},
+    {"work", work, METH_O,
+     "work($self, number, /)\n--\n\nIn a thread that start_thread started: calls the application."},
     {"stop", (PyCFunction)(void (*)(void))stop, METH_VARARGS | METH_KEYWORDS,
      "stop($self, /, *, retire=())\n--\n\nFrom any thread: accepts no more, lets running requests finish, then run() "
      "returns. Connections that wait on the descriptors in retire are served first, then refused."},

@@ -24,6 +24,7 @@ struct vel_endpoint {
     struct vel_slice name; /* as configured: "127.0.0.1", "example.org" */
     struct vel_slice port; /* decimal */
     void *app_data;        /* the application's own, made and freed by it */
+    unsigned index;        /* among the worker's */
 };
 
 /* One request with its reply. The server makes and frees it. The application may use it from on_request until it has
@@ -52,6 +53,9 @@ struct vel_exchange {
     bool tunnel;            /* bytes of another protocol go both ways */
     bool ended;             /* the application has ended the reply, or aborted it */
     bool failed;            /* the reply was aborted: it must not look whole to the client */
+    bool slow;              /* it ended because the client took nothing for too long */
+    bool held;              /* set by an application that works on it in another thread: after on_abort its memory is
+                               the application's, until vel_exchange_free */
 };
 
 struct vel_app_ops {
@@ -109,6 +113,7 @@ struct vel_proto {
     void (*consume)(struct vel_exchange *x, size_t n);
     uint64_t (*owed)(const struct vel_exchange *x);
     void (*want_body)(struct vel_exchange *x);
+    bool (*is_lost)(const struct vel_exchange *x);
 };
 
 /* The final head. Once. VEL_OK, VEL_ESTATE (a second one), VEL_ENOMEM. Copied: nothing of it is kept. */
@@ -186,6 +191,11 @@ static inline uint64_t vel_exchange_owed(const struct vel_exchange *x) {
 /* For an app that asks for bodies: a client that waits for 100 gets it now, if there was no head yet. */
 static inline void vel_exchange_want_body(struct vel_exchange *x) {
     x->proto->want_body(x);
+}
+
+/* The client has gone or the worker is being killed: what fails now is no fault of the application's. */
+static inline bool vel_exchange_is_lost(const struct vel_exchange *x) {
+    return x->proto->is_lost(x);
 }
 
 /* on_turn is called when everything sent so far is with the kernel. */

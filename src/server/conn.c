@@ -367,6 +367,12 @@ static bool takes_some(const struct vel_conn *c) {
     return vel_sock_untaken(c->stream.fd) < c->untaken;
 }
 
+static void give_up_writing(struct vel_conn *c) {
+    if (c->exchange != NULL)
+        c->exchange->slow = true;
+    vel_conn_doom(c, VEL_FATE_CUT);
+}
+
 void vel_conn_timeout(struct vel_timer *t) {
     struct vel_conn *c = VEL_CONTAINER(t, struct vel_conn, timer);
     bool begun = c->exchange != NULL || vel_h1_conn_in_request(&c->h1);
@@ -382,7 +388,7 @@ void vel_conn_timeout(struct vel_timer *t) {
         break;
     case VEL_TIMEOUT_WRITE:
         if (!takes_some(c))
-            vel_conn_doom(c, VEL_FATE_CUT);
+            give_up_writing(c);
         break;
     case VEL_TIMEOUT_KEEP_ALIVE:
         close_if_silent(c);

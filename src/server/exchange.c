@@ -2,6 +2,7 @@
 #include "server/exchange.h"
 
 #include "base/clock.h"
+#include "base/mem.h"
 #include "server/worker.h"
 
 #include <stddef.h>
@@ -87,7 +88,17 @@ void vel_exchange_close(struct vel_exchange *x) {
     if (x->failed)
         x->conn->worker->stats.aborted++;
     vel_list_remove(&x->turn);
+    if (x->held) {
+        x->conn = NULL; /* which goes before it */
+        return;
+    }
     vel_body_free(&x->body);
     vel_arena_free(&x->arena);
     vel_worker_exchange_free(x->conn->worker, x);
+}
+
+void vel_exchange_free(struct vel_exchange *x) {
+    vel_body_free(&x->body);
+    vel_arena_free(&x->arena);
+    vel_free(x);
 }

@@ -19,5 +19,8 @@ static inline bool vel_exchange_is_full(const struct vel_exchange *x) {
     return x->unconsumed >= VEL_READ_WINDOW;
 }
 
-/* Logs it and frees it. */
+/* Logs it and frees it, unless it is held. */
 void vel_exchange_close(struct vel_exchange *x);
+
+/* Frees one that was held when the server was done with it. */
+void vel_exchange_free(struct vel_exchange *x);

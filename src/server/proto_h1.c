@@ -259,7 +259,13 @@ static int reply_wait(struct vel_exchange *x, int ms) {
     int fd = x->conn->stream.fd;
     size_t before = vel_sock_untaken(fd);
     int err = vel_sock_wait_writable(fd, ms);
+    if (err == VEL_ERESET)
+        vel_conn_doom(x->conn, VEL_FATE_CUT);
     return err == VEL_EAGAIN && vel_sock_untaken(fd) < before ? VEL_OK : err;
+}
+
+static bool is_lost(const struct vel_exchange *x) {
+    return x->conn->worker->asked == VEL_WORKER_KILLED || x->conn->fate == VEL_FATE_CUT;
 }
 
 static void reply_yield(struct vel_exchange *x) {
@@ -294,4 +300,5 @@ const struct vel_proto vel_proto_h1 = {
     .consume = consume,
     .owed = reply_owed,
     .want_body = want_body,
+    .is_lost = is_lost,
 };

@@ -6,3 +6,6 @@
 /* A short plain text of the status, reflecting nothing of the request. VEL_OK or what the protocol said. The exchange
  * is not ended. */
 int vel_reply_status(struct vel_exchange *x, unsigned status);
+
+/* 503 with Retry-After: the client may try again in a moment. As above. */
+int vel_reply_busy(struct vel_exchange *x);

@@ -102,7 +102,7 @@ static int listen_on(struct vel_worker *w, const struct vel_socket *sockets, siz
     for (size_t i = 0; i < n; i++) {
         struct vel_port *port = &w->ports[i];
         port->worker = w;
-        port->endpoint = (struct vel_endpoint){.name = sockets[i].name, .port = sockets[i].port};
+        port->endpoint = (struct vel_endpoint){.name = sockets[i].name, .port = sockets[i].port, .index = (unsigned)i};
         port->listener.on_accept = on_accept;
         port->listener.on_exhausted = on_exhausted;
         int err = vel_listener_init(&port->listener, w->loop, sockets[i].fd);
@@ -235,11 +235,23 @@ static void tell_of_requests(struct vel_worker *w) {
 static bool is_over(const struct vel_worker *w) {
     if (w->state == VEL_WORKER_SERVING)
         return false;
-    return w->state == VEL_WORKER_KILLED || (vel_list_empty(&w->conns) && !is_retiring(w));
+    if (w->state == VEL_WORKER_KILLED)
+        return true;
+    return vel_list_empty(&w->conns) && !is_retiring(w) && (w->pool == NULL || w->pool->open == 0);
+}
+
+/* Out first: the threads work while the loop sends what they have done. */
+static void exchange_with_pool(struct vel_pool *pool) {
+    vel_pool_send(pool);
+    vel_inbox_run(&pool->inbox);
 }
 
 static void after_turn(struct vel_worker *w) {
+    if (w->pool != NULL)
+        exchange_with_pool(w->pool);
     give_turns(w);
+    if (w->pool != NULL)
+        vel_pool_send(w->pool);
     if (w->access.lines.len > 0)
         write_log(w);
     if (w->config.requests_max > 0 && w->stats.requests >= w->config.requests_max)
@@ -247,8 +259,12 @@ static void after_turn(struct vel_worker *w) {
     obey(w);
 }
 
+static bool may_wait(const struct vel_worker *w) {
+    return vel_list_empty(&w->turns) && (w->pool == NULL || vel_inbox_doze(&w->pool->inbox));
+}
+
 int vel_worker_turn(struct vel_worker *w, int wait_ms) {
-    int n = vel_loop_turn(w->loop, vel_list_empty(&w->turns) ? wait_ms : 0);
+    int n = vel_loop_turn(w->loop, may_wait(w) ? wait_ms : 0);
     if (n < 0)
         return VEL_ESYS;
     after_turn(w);

@@ -6,6 +6,7 @@
 #include "server/access.h"
 #include "server/conn.h"
 #include "server/output.h"
+#include "server/pool.h"
 
 /* One receive takes at most this much; shared by all connections of the loop. */
 #define VEL_READ_MAX 65536
@@ -44,6 +45,7 @@ struct vel_worker {
     bool sheds_idle; /* draining, and what is idle has had its time */
     struct vel_list conns;
     struct vel_list turns; /* exchanges that asked for a turn, or are to be read on */
+    struct vel_pool *pool; /* the owner's, who sets it before the first turn; NULL: none */
     struct vel_access access;
     struct vel_stats stats;
     enum vel_worker_state state;

@@ -34,6 +34,8 @@ struct vel_wsgi {
     PyObject *log;
     PyObject *empty_input; /* wsgi.input of requests without body */
     const struct vel_scan *scan;
+    unsigned long thread;         /* Python's number of the one thread that calls the application */
+    uint32_t write_ms;            /* as in struct vel_config */
     struct vel_exchange *running; /* the one whose application has control; NULL between such stages */
     /* Caches: the last value of each known field, of the path and of the peer, used again when the bytes are equal. */
     PyObject *values[VEL_FIELD_COUNT];

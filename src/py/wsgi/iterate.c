@@ -53,7 +53,7 @@ void vel_wsgi_fail(struct vel_wsgi_run *run, const char *message) {
     struct vel_exchange *x = run->exchange;
     /* Ctrl-C in the middle of a request, or a client that went while write() was waiting, is no fault of the
      * application's. */
-    if (x->conn->worker->asked == VEL_WORKER_KILLED || x->conn->fate == VEL_FATE_CUT)
+    if (vel_exchange_is_lost(x))
         PyErr_Clear();
     else
         vel_log(run->wsgi->log, VEL_LOG_ERROR, message);
@@ -110,7 +110,11 @@ static bool send_next(struct vel_wsgi_run *run, PyObject *block) {
     }
     if (run->one_block)
         return true; /* no other block is waited for: it leaves with the end */
-    switch (vel_exchange_flush(x)) {
+    /* In a thread it waits there, and the application has no control meanwhile. */
+    run->wsgi->running = NULL;
+    int sent = vel_exchange_flush(x);
+    run->wsgi->running = x;
+    switch (sent) {
     case VEL_OK:
         return true;
     case VEL_EAGAIN:

@@ -4,6 +4,7 @@
 #include "py/types.h"
 
 #include <structmember.h>
+#include <time.h>
 
 struct write {
     PyObject_HEAD
@@ -15,6 +16,9 @@ struct write {
 /* While write() waits for the client, a kill or a signal handler waits at most this long for write(). */
 #define WAIT_SLICE 250
 
+/* How often a thread that does not run the application looks whether the client has taken more. */
+#define LOOK_SLICE 5
+
 /* Exact bytes: those of a derived class could run code in the middle of sending when they go. A new reference. */
 static PyObject *exact_bytes(PyObject *block) {
     if (PyBytes_CheckExact(block))
@@ -23,7 +27,7 @@ static PyObject *exact_bytes(PyObject *block) {
 }
 
 static void release_bytes(void *owner) {
-    Py_DECREF((PyObject *)owner); /* the loop holds the GIL whenever it sends */
+    Py_DECREF((PyObject *)owner); /* the loop holds the GIL whenever it sends, or leaves it to a thread that does */
 }
 
 /* Past the announced length nothing goes out: a client must not take the front of a broken body for the whole. */
@@ -66,30 +70,45 @@ static int is_over(void) {
     return -1;
 }
 
+static void nap(unsigned ms) {
+    nanosleep(&(struct timespec){.tv_nsec = (long)ms * 1000000}, NULL);
+}
+
+/* What may be waited for without the GIL is the thread's that runs the application: it alone ends the request. Another
+ * one, which the application has started, sleeps, and looks again under the GIL. */
+static int wait_a_slice(const struct vel_start_response *start, struct vel_exchange *x, bool own, uint32_t ms) {
+    int err = VEL_EAGAIN;
+    Py_BEGIN_ALLOW_THREADS
+        if (own)
+            err = vel_exchange_wait(x, (int)ms);
+        else
+            nap(ms);
+    Py_END_ALLOW_THREADS
+    if (start->exchange != x)
+        return is_over();
+    return own ? err : vel_exchange_wait(x, 0);
+}
+
 /* VEL_OK, VEL_EAGAIN after the write timeout, VEL_ERESET; -1 with an exception. Meanwhile other threads run. */
 static int wait_for_client(const struct vel_start_response *start, struct vel_exchange *x) {
-    const struct vel_worker *worker = x->conn->worker;
-    uint32_t limit = worker->config.write_ms > 0 ? worker->config.write_ms : UINT32_MAX;
+    bool own = PyThread_get_thread_ident() == start->wsgi->thread;
+    uint32_t limit = start->wsgi->write_ms > 0 ? start->wsgi->write_ms : UINT32_MAX;
+    uint32_t slice = own ? WAIT_SLICE : LOOK_SLICE;
     int err = VEL_EAGAIN;
     for (uint32_t left = limit; err == VEL_EAGAIN && left > 0;) {
-        uint32_t ms = left < WAIT_SLICE ? left : WAIT_SLICE;
+        uint32_t ms = left < slice ? left : slice;
         left -= limit != UINT32_MAX ? ms : 0;
-        Py_BEGIN_ALLOW_THREADS
-            err = vel_exchange_wait(x, (int)ms);
-        Py_END_ALLOW_THREADS
-        if (start->exchange != x)
-            return is_over();
-        if (PyErr_CheckSignals() < 0)
+        err = wait_a_slice(start, x, own, ms);
+        if (PyErr_Occurred() || PyErr_CheckSignals() < 0)
             return -1;
-        if (worker->asked == VEL_WORKER_KILLED)
+        if (vel_exchange_is_lost(x))
             return VEL_ERESET;
     }
-    if (err == VEL_ERESET)
-        vel_conn_doom(x->conn, VEL_FATE_CUT);
     return err;
 }
 
-/* write() may not return before the block is with the kernel (PEP 3333): it blocks, at most the write timeout. */
+/* write() may not return before the block is with the kernel, or kept to be sent while the application goes on (PEP
+ * 3333): it blocks, at most the write timeout. */
 static int push_out(const struct vel_start_response *start, struct vel_exchange *x) {
     int err;
     while ((err = vel_exchange_flush(x)) == VEL_EAGAIN) {
@@ -101,7 +120,7 @@ static int push_out(const struct vel_start_response *start, struct vel_exchange 
     }
     if (err == VEL_OK)
         return 0;
-    PyErr_SetString(err == VEL_EAGAIN ? PyExc_TimeoutError : PyExc_ConnectionResetError,
+    PyErr_SetString(err == VEL_EAGAIN || x->slow ? PyExc_TimeoutError : PyExc_ConnectionResetError,
                     "the client takes no more of the reply");
     return -1;
 }

@@ -75,12 +75,12 @@ def test_cgi_values_are_exactly_str_of_latin_1(data: bytes) -> None:
             value.encode("latin-1")
 
 
-def test_wsgi_values() -> None:
+def test_wsgi_values(threads: int) -> None:
     environ = environ_of(request())
     assert environ["wsgi.version"] == (1, 0)
     assert type(environ["wsgi.version"]) is tuple
     assert environ["wsgi.url_scheme"] == "http"
-    assert environ["wsgi.multithread"] is False
+    assert environ["wsgi.multithread"] is bool(threads)
     assert environ["wsgi.multiprocess"] is False
     assert environ["wsgi.run_once"] is False
     assert environ["wsgi.input_terminated"] is True

@@ -160,7 +160,8 @@ def test_1_0_gets_a_length_too(path: Path) -> None:
     assert (response.framing, response.body) == ("length", CONTENT)
 
 
-def test_a_large_file_to_a_slow_reader_while_another_is_served(tmp_path: Path, serve: Serve) -> None:
+def test_a_large_file_to_a_slow_reader_while_another_is_served(tmp_path: Path, serve: Serve, threads: int) -> None:
+    """In a thread the file is closed at once, which frees it: the loop sends by a descriptor of its own."""
     large = tmp_path / "large"
     with large.open("wb") as file:
         for i in range(20):
@@ -180,7 +181,7 @@ def test_a_large_file_to_a_slow_reader_while_another_is_served(tmp_path: Path, s
         slow.fill()
         for _ in range(3):
             assert client.ask(request()).body == b"small"
-        assert opened[0].closed_count == 0
+        assert opened[0].closed_count == (1 if threads else 0)
         body = slow.read().body
         assert len(body) == 20_000_000
         assert body == large.read_bytes()

@@ -9,6 +9,9 @@ from velocem import Server
 from velocem.config import Options
 from velocem.types import StartResponse, WSGIApplication, WSGIEnvironment
 
+# What servers of the tests are given unless a test says otherwise.
+DEFAULTS: Options = {}
+
 Application = Callable[[dict[str, Any], Any], Any]  # also those that break the rules
 
 
@@ -27,7 +30,7 @@ def ask(
     app: WSGIApplication | Application, data: bytes = b"", *, head: bool = False, **options: Unpack[Options]
 ) -> Response:
     """One request, GET / unless given, to a server of its own."""
-    with Server(app, **options) as server, Client(server) as client:
+    with Server(app, **DEFAULTS | options) as server, Client(server) as client:
         return client.ask(data or request(), head=head or data.startswith(b"HEAD "))
 
 

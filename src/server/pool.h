@@ -1,0 +1,89 @@
+/* Threads beside a loop for work that may block: jobs go out in batches, what they have to tell comes back as posts. */
+#pragma once
+
+#include "base/list.h"
+#include "base/park.h"
+#include "server/inbox.h"
+
+#include <pthread.h>
+
+struct vel_job;
+struct vel_pool_thread;
+typedef void vel_job_fn(struct vel_job *job, struct vel_pool_thread *thread);
+
+/* Lives in what the work is about; the thread's from the moment that run is called, which may free it. */
+struct vel_job {
+    struct vel_list node; /* alone once a thread has it */
+    vel_job_fn *run;
+};
+
+/* One of the threads. Whoever makes them owns these; all zero but for the hooks, which give a lock (the interpreter's)
+ * back while the thread sleeps and may be NULL, and arg. */
+struct vel_pool_thread {
+    void (*rest)(void *arg);
+    void (*resume)(void *arg);
+    void *arg;
+    struct vel_park park;
+    pthread_t self;                /* since vel_pool_work */
+    struct vel_pool_thread *below; /* on the stack of idle ones */
+    bool idle;                     /* on that stack */
+};
+
+struct vel_pool {
+    struct vel_inbox inbox;
+    struct vel_loop *loop;
+    /* Under the lock. Nobody who holds it waits for anything. */
+    pthread_mutex_t lock;
+    pthread_cond_t left;          /* a thread has */
+    struct vel_list jobs;         /* waiting for a thread */
+    struct vel_pool_thread *idle; /* the last to have worked is on top: its caches are warm */
+    unsigned threads;             /* inside vel_pool_work */
+    unsigned coming;              /* woken, and not here yet */
+    _Atomic size_t taken;         /* jobs, since the start; read without the lock */
+    bool closing;
+    /* The loop's alone. */
+    struct vel_list gathered; /* jobs of this turn */
+    size_t added;             /* jobs, since the start */
+    size_t open; /* of jobs with an end that a drain waits for: counted up and down by those who add them */
+};
+
+/* VEL_OK, VEL_ENOMEM, VEL_ESYS. */
+int vel_pool_init(struct vel_pool *pool, struct vel_loop *loop);
+
+/* No thread may be inside any more. Jobs that are left are run here (thread is NULL for them), and posts. */
+void vel_pool_free(struct vel_pool *pool);
+
+/* --- in the loop ------------------------------------------------------------------------------------------------- */
+
+/* The job goes out with the others of this turn. */
+void vel_pool_add(struct vel_pool *pool, struct vel_job *job);
+
+/* Hands over what was added. */
+void vel_pool_send(struct vel_pool *pool);
+
+/* Takes a job back that no thread has. False: one has. */
+bool vel_pool_cancel(struct vel_pool *pool, struct vel_job *job);
+
+/* Jobs that wait for a thread, those of this turn too. */
+size_t vel_pool_waiting(const struct vel_pool *pool);
+
+/* --- in the threads ---------------------------------------------------------------------------------------------- */
+
+/* Runs jobs until the pool is closed and none is left. */
+void vel_pool_work(struct vel_pool *pool, struct vel_pool_thread *thread);
+
+/* Whether the caller is this thread. */
+bool vel_pool_is_self(const struct vel_pool_thread *thread);
+
+/* In a job: sleeps until vel_pool_wake, or returns at once if that was called since. May also return for no reason. */
+void vel_pool_sleep(struct vel_pool_thread *thread);
+
+/* --- from any thread --------------------------------------------------------------------------------------------- */
+
+void vel_pool_wake(struct vel_pool_thread *thread);
+
+/* Threads leave when they have nothing to do. */
+void vel_pool_close(struct vel_pool *pool);
+
+/* Waits at most ms until every thread has left; returns how many have not. */
+unsigned vel_pool_join(struct vel_pool *pool, unsigned ms);

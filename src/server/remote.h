@@ -1,0 +1,34 @@
+/* Applications in the threads of a pool: each exchange of the loop has a twin there, which the application answers.
+ *
+ * In the loop struct vel_remote is an application like any other. In a thread a twin looks like any other exchange:
+ * what is sent by it becomes pieces, which the loop sends on. The two share a few atomic numbers and nothing else.
+ * An application in a thread
+ *  - waits in vel_exchange_flush while much of what it sent is still here; VEL_EAGAIN comes only to other threads that
+ *    the application has started, which may send while it is being called, one at a time;
+ *  - is told by VEL_ERESET there that the client has gone, never by on_abort;
+ *  - has ended or aborted when on_request returns, or has asked for a turn, which comes at once. */
+#pragma once
+
+#include "server/app.h"
+#include "server/pool.h"
+
+/* Of a reply that is made bit by bit, so much may be made and not yet be with the kernel before the thread has to wait:
+ * enough for one block to be made while another is sent, little enough for a thousand slow readers. */
+#define VEL_REMOTE_WINDOW 65536
+
+/* What a thread brings along. */
+struct vel_remote_thread {
+    struct vel_pool_thread base;       /* first: what its jobs are run with */
+    struct vel_app *app;               /* of this thread alone */
+    const struct vel_endpoint *places; /* as many as the worker has, by index, with this app's data */
+};
+
+struct vel_remote {
+    struct vel_app app; /* what the worker is given */
+    struct vel_pool *pool;
+    size_t waiting_max; /* requests that wait for a thread; one more is answered by 503 */
+    uint64_t refused;   /* how many were */
+};
+
+/* Both must outlive it. */
+void vel_remote_init(struct vel_remote *remote, struct vel_pool *pool, size_t waiting_max);

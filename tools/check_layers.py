@@ -20,7 +20,7 @@ MAY_INCLUDE: dict[str, set[str]] = {
     "py/loop": {"base", "net", "py"},
     "py/task": {"base", "py", "py/loop"},
     "py/wsgi": {"base", "http", "router", "net", "server", "py"},
-    "py/asgi": {"base", "http", "router", "net", "server", "py", "py/task"},
+    "py/asgi": {"base", "http", "ws", "router", "net", "server", "py", "py/loop", "py/task"},
     "py/native": {"base", "http", "router", "net", "server", "py", "py/task"},
 }
 

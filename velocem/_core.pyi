@@ -6,7 +6,7 @@ from typing import Any, Literal, Self, TypeVarTuple, final
 
 from _typeshed import FileDescriptorLike
 
-from velocem.types import WSGIApplication
+from velocem.types import Application
 
 _Ts = TypeVarTuple("_Ts")
 
@@ -22,7 +22,7 @@ class Worker:
 
     def __init__(
         self,
-        app: WSGIApplication,
+        app: Application,
         *,
         # Descriptor of a listening, non-blocking socket; SERVER_NAME; SERVER_PORT. Descriptors stay the caller's.
         sockets: Sequence[tuple[int, str, str]],
@@ -63,6 +63,8 @@ class Worker:
         start_thread: Callable[[Callable[[int], None], int], object] | None = None,
         # Requests that wait for a thread; one more is answered by 503.
         limit_queue: int = ...,
+        # Of an ASGI worker: its loop and the functions and options that velocem.asgi gives.
+        asgi: dict[str, Any] = ...,
     ) -> None: ...
     def run(self) -> None:
         """Serve in the calling thread until stopped."""
@@ -79,6 +81,13 @@ class Worker:
 
     def kill(self) -> None:
         """From any thread: run() returns as soon as the application gives control back."""
+
+    def close(self) -> None:
+        """Of an ASGI worker: every connection is closed. Coroutines that run go on."""
+
+    @property
+    def calls(self) -> int:
+        """Coroutines of an ASGI application that are not over."""
 
     @property
     def wake_fd(self) -> int:

@@ -18,7 +18,8 @@ T = TypeVar("T")
 Reader = Callable[[object], T]
 AccessFormat = Literal["common", "combined", "json"]
 Accept = Literal["own", "shared"]
-Interface = Literal["auto", "wsgi"]
+Interface = Literal["auto", "wsgi", "asgi"]
+LifespanMode = Literal["auto", "on", "off"]
 
 ENV_PREFIX = "VELOCEM_"
 NO_FD = -1
@@ -175,7 +176,8 @@ def option(default: T, read: Reader[T], help: str) -> T:  # noqa: A002
     return field(default=default, metadata={"read": read, "help": help})
 
 
-read_interface = cast("Reader[Interface]", choice(*get_args(Interface), later=("asgi", "native")))
+read_interface = cast("Reader[Interface]", choice(*get_args(Interface), later=("native",)))
+read_lifespan = cast("Reader[LifespanMode]", choice(*get_args(LifespanMode)))
 read_accept = cast("Reader[Accept]", choice(*get_args(Accept)))
 read_access_format = cast("Reader[AccessFormat]", choice(*get_args(AccessFormat)))
 head_size = size(64, 16 << 20)
@@ -201,7 +203,8 @@ class Config:
     preload: bool = option(False, flag, "import the application once, before the workers are forked")
     reload: bool = option(False, flag, "start the workers again when a file of a module changes")
     pid: str = option("", text, "file that the process number is written to; empty is none")
-    interface: Interface = option("auto", read_interface, "what the application speaks: auto or wsgi")
+    interface: Interface = option("auto", read_interface, "what the application speaks: auto, wsgi or asgi")
+    lifespan: LifespanMode = option("auto", read_lifespan, "whether an ASGI application has one: auto, on or off")
     factory: bool = option(False, flag, "call what is named to get the application")
     app_dir: str = option(".", text, "folder to import the application from")
     log_level: str = option("info", choice(*LEVELS), "least level of the server's log: " + ", ".join(LEVELS))
@@ -229,6 +232,11 @@ class Config:
     body_memory: int = option(
         512 << 10, size(0, 1 << 40), "most bytes of a body in memory; a longer one goes to a file"
     )
+    ws_max_size: int = option(16 << 20, size(0, 1 << 40), "most bytes of a WebSocket message, expanded")
+    ws_max_queue: int = option(32, whole(1, 1 << 20), "WebSocket messages that wait for the application")
+    ws_ping_interval: float = option(20.0, seconds, "seconds of silence before a WebSocket is pinged; 0 is never")
+    ws_ping_timeout: float = option(20.0, seconds, "seconds for the answer to a ping; 0 is no limit")
+    ws_per_message_deflate: bool = option(True, flag, "compress WebSocket messages when the client can")
     # No option: bind, or what host, port, uds or fd come to; empty when none of them was given.
     places: tuple[Place, ...] = ()
 
@@ -257,6 +265,7 @@ class Options(TypedDict, total=False):
     reload: bool
     pid: str
     interface: Interface
+    lifespan: LifespanMode
     factory: bool
     app_dir: str
     log_level: str
@@ -281,6 +290,11 @@ class Options(TypedDict, total=False):
     limit_chunk_ext: int | str
     limit_queue: int | str
     body_memory: int | str
+    ws_max_size: int | str
+    ws_max_queue: int | str
+    ws_ping_interval: float | str
+    ws_ping_timeout: float | str
+    ws_per_message_deflate: bool
 
 
 TABLE = {row.name: row for row in fields(Config) if row.metadata}

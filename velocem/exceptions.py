@@ -5,6 +5,10 @@ class ConfigError(ValueError):
     """An option that is unknown, out of range, or not in this version. The command exits with 2."""
 
 
+class ClientDisconnectedError(OSError):
+    """What send() of an ASGI application raises once its client has gone."""
+
+
 class StartError(RuntimeError):
     """An address or an application that cannot be served. The command exits with 3."""
 

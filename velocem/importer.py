@@ -1,16 +1,18 @@
 """Finding the application: from ``module:attribute`` to an object that can be called."""
 
 import ast
+import functools
 import importlib
 import inspect
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, cast
 
 from velocem.exceptions import ApplicationError, ConfigError, StartError
-from velocem.types import WSGIApplication
+from velocem.types import Application
 
 
 class Target(NamedTuple):
@@ -68,7 +70,7 @@ def keyword_name(node: ast.keyword) -> str:
     return node.arg
 
 
-def load(spec: str, *, app_dir: str = ".", factory: bool = False, interface: str = "auto") -> WSGIApplication:
+def load(spec: str, *, app_dir: str = ".", factory: bool = False, interface: str = "auto") -> Application:
     """Import what spec names, from app_dir first, and check that it can be served."""
     target = parse(spec)
     arguments = call_arguments(target)
@@ -137,15 +139,30 @@ def call_factory(factory: object, target: Target, positional: list[object], name
         raise ApplicationError(f"the factory {target.spec!r} failed") from error.with_traceback(own)
 
 
-def check(app: object, spec: str, interface: str = "auto") -> WSGIApplication:
-    """Refuse what cannot be a WSGI application."""
+def check(app: object, spec: str, interface: str = "auto") -> Application:
+    """Refuse what cannot be an application of this interface."""
     if not callable(app):
         raise StartError(f"{spec!r} is not callable: {describe(app)}")
-    if interface == "auto" and is_asgi(app):
-        raise StartError(f"{spec!r} is an ASGI application; this version serves WSGI only")
-    if is_factory(app):
+    if interface_of(app, interface) == "asgi":
+        return check_asgi(app, spec)
+    if is_factory(app, 2):
         raise StartError(f"{spec!r} does not take (environ, start_response); is it a factory? Then add --factory")
-    return cast("WSGIApplication", app)
+    return cast("Application", app)
+
+
+def check_asgi(app: object, spec: str) -> Application:
+    if is_asgi_2(app):
+        raise StartError(f"{spec!r} is an application of ASGI 2; this server speaks ASGI 3 only")
+    if is_factory(app, 3):
+        raise StartError(f"{spec!r} does not take (scope, receive, send); is it a factory? Then add --factory")
+    return cast("Application", app)
+
+
+def interface_of(app: object, interface: str) -> str:
+    """Wsgi or asgi: what was asked for, or what the application looks like."""
+    if interface != "auto":
+        return interface
+    return "asgi" if is_asgi(app) else "wsgi"
 
 
 def describe(found: object) -> str:
@@ -153,19 +170,39 @@ def describe(found: object) -> str:
 
 
 def is_asgi(app: object) -> bool:
-    """Async callables, and classes whose instances are awaited (the older form)."""
+    """Async callables, also behind functools.partial, and classes whose instances are awaited or called so."""
+    while isinstance(app, functools.partial):
+        app = app.func
     if inspect.isclass(app):
-        return hasattr(app, "__await__")
+        return is_awaited_class(app) or (is_asgi_2(app) and inspect.iscoroutinefunction(getattr(app, "__call__", None)))  # noqa: B004
     return inspect.iscoroutinefunction(app) or inspect.iscoroutinefunction(getattr(app, "__call__", None))  # noqa: B004
 
 
-def is_factory(app: object) -> bool:
-    """A plain function that two positional arguments do not fit."""
+def is_awaited_class(app: object) -> bool:
+    """Its instances are the awaitables of their calls."""
+    return inspect.isclass(app) and hasattr(app, "__await__")
+
+
+def is_asgi_2(app: object) -> bool:
+    """A class that is made of the scope alone, and called again with the rest."""
+    return inspect.isclass(app) and fits(app, 1) and not fits(app, 3)
+
+
+def fits(app: Callable[..., object], count: int) -> bool:
+    try:
+        inspect.signature(app).bind(*[None] * count)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def is_factory(app: object, count: int) -> bool:
+    """A plain function that so many positional arguments do not fit."""
     # Wrappers that copy the signature of what they wrap (as werkzeug's Request.application does) say nothing here.
     if not inspect.isfunction(app) or hasattr(app, "__signature__"):
         return False
     try:
-        inspect.signature(app, follow_wrapped=False).bind(None, None)
+        inspect.signature(app, follow_wrapped=False).bind(*[None] * count)
     except TypeError:
         return True
     return False

@@ -1,6 +1,7 @@
 """Serving one application: run() in the main thread, Server in a thread of its own."""
 
 import gc
+import math
 import os
 import random
 import sys
@@ -8,7 +9,7 @@ import threading
 import traceback
 from collections.abc import Callable
 from types import TracebackType
-from typing import NamedTuple, Self, Unpack
+from typing import Any, NamedTuple, Self, Unpack, cast
 
 from velocem import __version__, config, importer, pidfile, signals, sockets, workers
 from velocem._core import Worker
@@ -18,18 +19,21 @@ from velocem.logging import configure, logger, open_file, report
 from velocem.reuseport import Shares
 from velocem.sockets import Listener
 from velocem.supervisor import Plan, Supervisor
-from velocem.types import WSGIApplication
+from velocem.types import Application, ASGIApplication, RunningWorker, WSGIApplication
 
 STDOUT = 1
 
 # After a signal, an idle connection gets this long for a request that may be under way: see docs/processes.md.
 DRAIN_IDLE_SECONDS = 1.0
 
+# What a WebSocket's peer gets to answer a close.
+WS_CLOSE_SECONDS = 10.0
+
 # What the thread of a killed worker gets to end before the application counts as stuck.
 KILL_SECONDS = 5.0
 
 
-def run(app: WSGIApplication | str, **options: Unpack[Options]) -> None:
+def run(app: Application | str, **options: Unpack[Options]) -> None:
     """Serve app until SIGINT or SIGTERM, as the command does; app may be an import string.
 
     Options are the command's, by name; the environment and pyproject.toml stand below them. What the user can put
@@ -66,7 +70,7 @@ def complain(error: Exception, status: int) -> int:
     return status
 
 
-def serve(app: WSGIApplication | str, settings: Config) -> None:
+def serve(app: Application | str, settings: Config) -> None:
     """Serve until a signal, in this process or in workers of it."""
     configure(settings.log_level, settings.log_file)
     with pidfile.held(settings.pid):
@@ -76,7 +80,7 @@ def serve(app: WSGIApplication | str, settings: Config) -> None:
             serve_alone(app, settings)
 
 
-def serve_alone(app: WSGIApplication | str, settings: Config) -> None:
+def serve_alone(app: Application | str, settings: Config) -> None:
     """Serve in this thread. Signals are handled if it is the main one; in any other nothing stops it."""
     application, name = load(app, settings)
     listeners = listen(settings)
@@ -84,7 +88,7 @@ def serve_alone(app: WSGIApplication | str, settings: Config) -> None:
         worker = make_worker(application, listeners, settings, Role(drain_idle=DRAIN_IDLE_SECONDS))
 
         def say() -> None:
-            announce(f"{name} (wsgi)", listeners)
+            announce(f"{name} ({importer.interface_of(application, settings.interface)})", listeners)
 
         if threading.current_thread() is threading.main_thread():
             signals.run(worker, signals.alone(sockets.retiring(listeners)), say)
@@ -101,7 +105,7 @@ def announce(what: str, listeners: list[Listener]) -> None:
     logger.info("Velocem %s serving %s on %s (pid %d)", __version__, what, urls, os.getpid())
 
 
-def supervise(app: WSGIApplication | str, settings: Config) -> None:
+def supervise(app: Application | str, settings: Config) -> None:
     """Serve in workers, which this process watches over."""
     check_supervised(app, settings)
     target, name = (app, app) if isinstance(app, str) else load(app, settings)
@@ -113,14 +117,14 @@ def supervise(app: WSGIApplication | str, settings: Config) -> None:
     listeners = listen(settings)
     count = max(settings.workers, 1)
 
-    def make(listeners: list[Listener], reports: int) -> Worker:
+    def make(listeners: list[Listener], reports: int) -> RunningWorker:
         application = load(target, settings)[0] if isinstance(target, str) else target
         # One worker is not alone while another comes in its place; with --reload it goes first.
         role = Role(count > 1 or not settings.reload, DRAIN_IDLE_SECONDS, requests_until_replaced(settings), reports)
         return make_worker(application, listeners, settings, role)
 
     def say(count: int) -> None:
-        announce(f"{name} (wsgi, {count} worker{'s' * (count > 1)})", listeners)
+        announce(f"{name} ({count} worker{'s' * (count > 1)})", listeners)
 
     try:
         workers.title("supervisor", name)
@@ -143,7 +147,7 @@ def requests_until_replaced(settings: Config) -> int:
     return settings.max_requests + jitter if settings.max_requests else 0
 
 
-def check_supervised(app: WSGIApplication | str, settings: Config) -> None:
+def check_supervised(app: Application | str, settings: Config) -> None:
     if threading.current_thread() is not threading.main_thread():
         raise ConfigError("workers: a supervisor lives by signals, which only the main thread gets")
     if isinstance(app, str):
@@ -159,7 +163,7 @@ def listen(settings: Config) -> list[Listener]:
     return sockets.listen(places, backlog=settings.backlog, uds_mode=int(settings.uds_mode, 8))
 
 
-def load(app: WSGIApplication | str, settings: Config) -> tuple[WSGIApplication, str]:
+def load(app: Application | str, settings: Config) -> tuple[Application, str]:
     """The application, and what to call it in the start-up line."""
     if isinstance(app, str):
         found = importer.load(app, app_dir=settings.app_dir, factory=settings.factory, interface=settings.interface)
@@ -179,7 +183,38 @@ class Role(NamedTuple):
     requests_fd: int = -1
 
 
-def make_worker(app: WSGIApplication, listeners: list[Listener], settings: Config, role: Role) -> Worker:
+def make_worker(app: Application, listeners: list[Listener], settings: Config, role: Role) -> RunningWorker:
+    """A worker by what the application speaks; one of ASGI has run its lifespan's start-up."""
+    if importer.interface_of(app, settings.interface) == "wsgi":
+        return make_core(cast("WSGIApplication", app), listeners, settings, role)
+    return make_asgi_worker(cast("ASGIApplication", app), listeners, settings, role)
+
+
+def make_asgi_worker(app: ASGIApplication, listeners: list[Listener], settings: Config, role: Role) -> RunningWorker:
+    # asyncio is imported only by those who serve ASGI: it takes longer than all the rest.
+    from velocem.asgi import AsgiWorker  # noqa: PLC0415
+
+    options = {
+        "root_path": "",
+        "ws_max_size": settings.ws_max_size,
+        "ws_max_queue": settings.ws_max_queue,
+        "ws_ping_interval": settings.ws_ping_interval,
+        "ws_ping_timeout": settings.ws_ping_timeout,
+        "ws_close_timeout": WS_CLOSE_SECONDS,
+        "ws_per_message_deflate": settings.ws_per_message_deflate,
+    }
+
+    def make(asgi: dict[str, Any]) -> Worker:
+        return make_core(app, listeners, settings, role, asgi)
+
+    grace = settings.timeout_graceful_shutdown or math.inf
+    return AsgiWorker(app, make, lifespan=settings.lifespan, grace=grace, threads=settings.threads, options=options)
+
+
+def make_core(
+    app: Application, listeners: list[Listener], settings: Config, role: Role, asgi: dict[str, Any] | None = None
+) -> Worker:
+    extra: dict[str, Any] = {} if asgi is None else {"asgi": asgi}
     return Worker(
         app,
         sockets=[(listener.sock.fileno(), listener.name, str(listener.port)) for listener in listeners],
@@ -207,9 +242,10 @@ def make_worker(app: WSGIApplication, listeners: list[Listener], settings: Confi
         requests_max=role.requests_max,
         requests_fd=role.requests_fd,
         multithread=settings.threads > 1,
-        threads=settings.threads,
+        threads=settings.threads if asgi is None else 0,
         start_thread=start_thread,
         limit_queue=settings.limit_queue,
+        **extra,
     )
 
 
@@ -232,13 +268,13 @@ class Server:
     exception does not.
     """
 
-    def __init__(self, app: WSGIApplication | str, **options: Unpack[Options]) -> None:
+    def __init__(self, app: Application | str, **options: Unpack[Options]) -> None:
         self.config = config.build(config.call({"port": 0}), config.call(dict(options)))
         if self.config.supervised:
             raise ConfigError("workers: a Server is one process; velocem.run() has several")
         self._app = app
         self._listeners: list[Listener] = []
-        self._worker: Worker | None = None
+        self._worker: RunningWorker | None = None
         self._thread: threading.Thread | None = None
         self._error: BaseException | None = None
         if "log_level" in options:
@@ -273,14 +309,16 @@ class Server:
             raise RuntimeError("a Server starts once")
         app, name = load(self._app, self.config)
         self._listeners = listen(self.config)
-        try:
-            self._worker = make_worker(app, self._listeners, self.config, Role())
-            self._thread = threading.Thread(target=self._run, name=f"velocem {name}", daemon=True)
-            self._thread.start()
-        except BaseException:
+        made = threading.Event()
+        self._thread = threading.Thread(target=self._run, args=(app, made), name=f"velocem {name}", daemon=True)
+        self._thread.start()
+        made.wait()
+        if self._worker is None:
+            self._thread.join()
             sockets.close(self._listeners)
             self._listeners = []
-            raise
+            error, self._error = self._error, None
+            raise error or RuntimeError("the worker was not made")
 
     def stop(self, *, at_once: bool = False) -> None:
         """Stop, and wait for it; at_once does not let running requests finish. Twice does no harm."""
@@ -307,13 +345,18 @@ class Server:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self.stop(at_once=error is not None)
 
-    def _run(self) -> None:
+    def _run(self, app: Application, made: threading.Event) -> None:
+        # Made in the thread that it runs in: an asyncio loop belongs to one.
         try:
-            self._running().run()
+            try:
+                self._worker = make_worker(app, self._listeners, self.config, Role())
+            finally:
+                made.set()
+            self._worker.run()
         except BaseException as error:  # noqa: BLE001
             self._error = error
 
-    def _running(self) -> Worker:
+    def _running(self) -> RunningWorker:
         if self._worker is None:
             raise RuntimeError("the Server has not been started")
         return self._worker

@@ -6,8 +6,8 @@ import signal
 from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
 
-from velocem._core import Worker
 from velocem.logging import reopen_files
+from velocem.types import RunningWorker
 
 Action = Callable[["Handler", FrameType | None], None]
 Actions = Mapping[signal.Signals, Action]
@@ -16,7 +16,7 @@ Actions = Mapping[signal.Signals, Action]
 class Handler:
     """Turns signals into the worker's stop() and kill()."""
 
-    def __init__(self, worker: Worker, actions: Actions) -> None:
+    def __init__(self, worker: RunningWorker, actions: Actions) -> None:
         self.worker = worker
         self.actions = actions
         self.stopping = False
@@ -87,7 +87,7 @@ def ignore(*_: object) -> None:
     """A handler that does nothing. SIG_IGN would be handed on to programs that the application starts."""
 
 
-def run(worker: Worker, actions: Actions, announce: Callable[[], None]) -> Handler:
+def run(worker: RunningWorker, actions: Actions, announce: Callable[[], None]) -> Handler:
     """Run the worker until a signal or its own end; handlers and wake-up descriptor are then as before.
 
     announce is called when the signals mean what they should.

@@ -8,13 +8,13 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from velocem import children, workers
-from velocem._core import Worker
 from velocem.children import AT_ONCE, CLOSING, REPLACED, RETIRED, Child, Report, Reporter
 from velocem.exceptions import StartError
 from velocem.inbox import Inbox
 from velocem.logging import logger, reopen_files
 from velocem.reuseport import Shares
 from velocem.sockets import Listener
+from velocem.types import RunningWorker
 from velocem.workers import Task
 
 # A worker that has served for so long has not failed in starting; the next one is not held up.
@@ -39,7 +39,7 @@ class Plan(NamedTuple):
     """What is to be supervised."""
 
     name: str
-    make: Callable[[list[Listener], int], Worker]  # as Task has it
+    make: Callable[[list[Listener], int], RunningWorker]  # as Task has it
     workers: int
     grace: float
     shares: Shares

@@ -1,5 +1,7 @@
-"""The types of WSGI (PEP 3333), for annotations."""
+"""The types of WSGI (PEP 3333) and of ASGI (3.0), for annotations."""
 
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from typing import Any, Protocol
 from wsgiref.types import (
     ErrorStream,
     FileWrapper,
@@ -9,4 +11,52 @@ from wsgiref.types import (
     WSGIEnvironment,
 )
 
-__all__ = ["ErrorStream", "FileWrapper", "InputStream", "StartResponse", "WSGIApplication", "WSGIEnvironment"]
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+ASGIApplication = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class RunningWorker(Protocol):
+    """What serves one application in one thread, whatever it speaks."""
+
+    @property
+    def wake_fd(self) -> int:
+        """For signal.set_wakeup_fd()."""
+        ...
+
+    def run(self) -> None:
+        """Serve in the calling thread until stopped."""
+        ...
+
+    def stop(self, *, retire: Sequence[int] = ()) -> None:
+        """From any thread: let requests finish, then run() returns."""
+        ...
+
+    def kill(self) -> None:
+        """From any thread: run() returns as soon as the application gives control back."""
+        ...
+
+    def stats(self) -> dict[str, int]:
+        """Counters since the start, by name."""
+        ...
+
+
+Application = WSGIApplication | ASGIApplication
+
+__all__ = [
+    "ASGIApplication",
+    "Application",
+    "ErrorStream",
+    "FileWrapper",
+    "InputStream",
+    "Message",
+    "Receive",
+    "RunningWorker",
+    "Scope",
+    "Send",
+    "StartResponse",
+    "WSGIApplication",
+    "WSGIEnvironment",
+]

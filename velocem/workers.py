@@ -8,13 +8,13 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from velocem import _core, signals, sockets
-from velocem._core import Worker
 from velocem.changes import Watch, behind
 from velocem.children import AT_ONCE, CLOSING, REPLACED, RETIRED, Reporter, flush_streams
 from velocem.exceptions import ApplicationError, ConfigError, StartError
 from velocem.reuseport import Portion
 from velocem.signals import Actions, Handler
 from velocem.sockets import Listener
+from velocem.types import RunningWorker
 
 # Beyond its grace, what a worker gets to clean up.
 CLEAN_UP_SECONDS = 5.0
@@ -28,7 +28,9 @@ def title(role: str, name: str) -> None:
 class Task(NamedTuple):
     """What a worker process is to do."""
 
-    make: Callable[[list[Listener], int], Worker]  # loads the application; the number is the descriptor for reports
+    make: Callable[
+        [list[Listener], int], RunningWorker
+    ]  # loads the application; the number is the descriptor for reports
     portion: Portion
     grace: float
     keep_exit_functions: bool  # those of before the fork are the application's

@@ -3,6 +3,7 @@
 
 #include "http/field.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct vel_reply_head {
@@ -12,4 +13,5 @@ struct vel_reply_head {
                                        no Content-Length (it is length below). Ids must be set. */
     size_t nfields;
     int64_t length; /* of the body, -1 when it is not known */
+    bool close;     /* the application wants no other request on this connection */
 };

@@ -59,8 +59,22 @@ static int init_environ_keys(struct vel_state *state) {
     return 0;
 }
 
+static int init_field_names(struct vel_state *state) {
+    for (int id = 1; id < VEL_FIELD_COUNT; id++) {
+        struct vel_slice name = vel_field_name((enum vel_field_id)id);
+        state->field_names[id] = PyBytes_FromStringAndSize(name.at, (Py_ssize_t)name.len);
+        if (state->field_names[id] == NULL)
+            return -1;
+    }
+    return 0;
+}
+
 int vel_state_init(struct vel_state *state, PyObject *module) {
-    if (init_listed(state, module) < 0 || init_methods(state) < 0)
+    state->no_items = PyTuple_New(0);
+    state->no_bytes = PyBytes_FromStringAndSize(NULL, 0);
+    if (state->no_items == NULL || state->no_bytes == NULL)
+        return -1;
+    if (init_listed(state, module) < 0 || init_methods(state) < 0 || init_field_names(state) < 0)
         return -1;
     return init_environ_keys(state);
 }
@@ -80,8 +94,12 @@ void vel_state_clear(struct vel_state *state) {
 #include "py/state.def"
     for (int i = 0; i < VEL_METHOD_OTHER; i++)
         Py_CLEAR(state->methods[i]);
-    for (int id = 0; id < VEL_FIELD_COUNT; id++)
+    for (int id = 0; id < VEL_FIELD_COUNT; id++) {
         Py_CLEAR(state->environ_keys[id]);
+        Py_CLEAR(state->field_names[id]);
+    }
+    Py_CLEAR(state->no_items);
+    Py_CLEAR(state->no_bytes);
     if (state->loop != NULL)
         vel_loop_state_clear(state->loop);
 }

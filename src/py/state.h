@@ -14,7 +14,10 @@ struct vel_state {
 #define VEL_STATE_TYPE(name) PyTypeObject *name;
 #define VEL_STATE_IO(name, text) PyTypeObject *name;
 #include "py/state.def"
+    PyObject *no_items; /* () */
+    PyObject *no_bytes; /* b"" */
     PyObject *methods[VEL_METHOD_OTHER];
+    PyObject *field_names[VEL_FIELD_COUNT];  /* in lower case, as bytes */
     PyObject *environ_keys[VEL_FIELD_COUNT]; /* "HTTP_ACCEPT", ...; NULL: the field does not reach the application */
     struct vel_loop_state *loop;             /* owned; NULL until a loop is asked for */
 };

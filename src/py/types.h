@@ -9,3 +9,6 @@ extern PyType_Spec vel_write_type_spec;
 extern PyType_Spec vel_input_type_spec;
 extern PyType_Spec vel_errors_type_spec;
 extern PyType_Spec vel_file_wrapper_type_spec;
+extern PyType_Spec vel_driver_type_spec;
+extern PyType_Spec vel_done_type_spec;
+extern PyType_Spec vel_asgi_call_type_spec;

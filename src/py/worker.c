@@ -1,35 +1,19 @@
 /* velocem._core.Worker: a worker of src/server with a Python application, and the GIL around its waiting. */
-#include "py/state.h"
+#include "py/worker.h"
 
+#include "py/asgi/call.h"
 #include "py/error.h"
+#include "py/options.h"
 #include "py/types.h"
-#include "py/wsgi/app.h"
-#include "py/wsgi/pool.h"
 #include "py/wsgi/template.h"
 
 #include "base/mem.h"
-
-#include <math.h>
 
 /* Requests that wait for a thread, unless the user says otherwise. */
 #define LIMIT_QUEUE 1024
 
 /* What busy threads get to come to an end when the worker is over. */
 #define LEAVE_MS 250
-
-struct worker {
-    PyObject_HEAD
-    struct vel_worker core;
-    struct vel_wsgi wsgi;
-    struct vel_wsgi_pool pool; /* the application runs in its threads, if it has any */
-    PyObject *start_thread;    /* called with work and a number, for each of them; NULL without a pool */
-    PyObject *sockets;         /* the tuples whose strs the endpoints point into */
-    PyObject *server_name;     /* bytes of the Server field */
-    PyObject *raised;          /* what a signal handler raised, for run() to raise again */
-    PyThreadState *thread;     /* while the GIL is given back */
-    bool ready;                /* core is made */
-    bool running;
-};
 
 /* --- the loop and the GIL ---------------------------------------------------------------------------------------- */
 
@@ -80,28 +64,8 @@ struct arguments {
     double header, body, keep_alive, write, graceful, drain_idle;
     int date_header, access_fd, requests_fd, multithread, multiprocess;
     const char *access_format;
+    PyObject *asgi; /* a dict, see vel_worker_take_asgi; NULL: the interface is WSGI */
 };
-
-/* "I" and "K" would take a number that does not fit, without its high bits. */
-static int to_uint(PyObject *given, void *to) {
-    unsigned long value = PyLong_AsUnsignedLong(given);
-    if (value == (unsigned long)-1 && PyErr_Occurred())
-        return 0;
-    if (value > UINT_MAX) {
-        PyErr_SetString(PyExc_OverflowError, "number too large");
-        return 0;
-    }
-    *(unsigned int *)to = (unsigned int)value;
-    return 1;
-}
-
-static int to_ullong(PyObject *given, void *to) {
-    unsigned long long value = PyLong_AsUnsignedLongLong(given);
-    if (value == (unsigned long long)-1 && PyErr_Occurred())
-        return 0;
-    *(unsigned long long *)to = value;
-    return 1;
-}
 
 static int parse(struct arguments *a, PyObject *args, PyObject *kwargs) {
     static const char *const names[] = {"app",
@@ -133,36 +97,30 @@ static int parse(struct arguments *a, PyObject *args, PyObject *kwargs) {
                                         "threads",
                                         "start_thread",
                                         "limit_queue",
+                                        "asgi",
                                         NULL};
     return PyArg_ParseTupleAndKeywords(
-               args, kwargs, "O|$OOO&O&O&O&O&O&O&dddddO&O&OpisppdO&iO&OO&:Worker", (char **)names, &a->app, &a->sockets,
-               &a->log, to_uint, &a->limit_target, to_uint, &a->limit_head, to_uint, &a->limit_fields, to_uint,
-               &a->limit_field, to_ullong, &a->limit_body, to_uint, &a->limit_trailers, to_uint, &a->limit_chunk_ext,
-               &a->header, &a->body, &a->keep_alive, &a->write, &a->graceful, to_uint, &a->min_body_rate, to_ullong,
-               &a->body_memory, &a->server_header, &a->date_header, &a->access_fd, &a->access_format, &a->multithread,
-               &a->multiprocess, &a->drain_idle, to_ullong, &a->requests_max, &a->requests_fd, to_uint, &a->threads,
-               &a->start_thread, to_uint, &a->limit_queue)
+               args, kwargs, "O|$OOO&O&O&O&O&O&O&dddddO&O&OpisppdO&iO&OO&O!:Worker", (char **)names, &a->app,
+               &a->sockets, &a->log, vel_to_uint, &a->limit_target, vel_to_uint, &a->limit_head, vel_to_uint,
+               &a->limit_fields, vel_to_uint, &a->limit_field, vel_to_ullong, &a->limit_body, vel_to_uint,
+               &a->limit_trailers, vel_to_uint, &a->limit_chunk_ext, &a->header, &a->body, &a->keep_alive, &a->write,
+               &a->graceful, vel_to_uint, &a->min_body_rate, vel_to_ullong, &a->body_memory, &a->server_header,
+               &a->date_header, &a->access_fd, &a->access_format, &a->multithread, &a->multiprocess, &a->drain_idle,
+               vel_to_ullong, &a->requests_max, &a->requests_fd, vel_to_uint, &a->threads, &a->start_thread,
+               vel_to_uint, &a->limit_queue, &PyDict_Type, &a->asgi)
                ? 0
                : -1;
 }
 
-static int milliseconds(double seconds, uint32_t *out) {
-    if (!(seconds >= 0 && seconds <= 1e6)) {
-        PyErr_SetString(PyExc_ValueError, "a timeout must be from 0 to 1000000 seconds");
-        return -1;
-    }
-    *out = (uint32_t)ceil(seconds * 1000);
-    return 0;
-}
-
 static int configure_times(const struct arguments *a, struct vel_config *config) {
-    if (milliseconds(a->header, &config->header_ms) < 0 || milliseconds(a->body, &config->body_ms) < 0)
+    if (vel_to_milliseconds(a->header, &config->header_ms) < 0 || vel_to_milliseconds(a->body, &config->body_ms) < 0)
         return -1;
-    if (milliseconds(a->keep_alive, &config->keep_alive_ms) < 0 || milliseconds(a->write, &config->write_ms) < 0)
+    if (vel_to_milliseconds(a->keep_alive, &config->keep_alive_ms) < 0 ||
+        vel_to_milliseconds(a->write, &config->write_ms) < 0)
         return -1;
-    if (milliseconds(a->drain_idle, &config->drain_idle_ms) < 0)
+    if (vel_to_milliseconds(a->drain_idle, &config->drain_idle_ms) < 0)
         return -1;
-    return milliseconds(a->graceful, &config->drain_ms);
+    return vel_to_milliseconds(a->graceful, &config->drain_ms);
 }
 
 static int configure_limits(const struct arguments *a, struct vel_limits *limits) {
@@ -245,7 +203,9 @@ static int make_core(struct worker *self, const struct vel_config *config, struc
     for (Py_ssize_t i = 0; err == 0 && i < n; i++)
         err = take_socket(PyTuple_GET_ITEM(self->sockets, i), &sockets[i]);
     if (err == 0) {
-        int made = vel_worker_init(&self->core, app, config, sockets, (size_t)n);
+        int made = self->is_asgi
+                       ? vel_worker_init_on(&self->core, &self->asgi.tasks.loop->net, app, config, sockets, (size_t)n)
+                       : vel_worker_init(&self->core, app, config, sockets, (size_t)n);
         if (made == VEL_ENOMEM)
             PyErr_NoMemory();
         else if (made != VEL_OK)
@@ -259,6 +219,8 @@ static int make_core(struct worker *self, const struct vel_config *config, struc
 
 /* Where the application runs: here, or in the threads. */
 static int make_templates(struct worker *self, const struct arguments *a) {
+    if (self->is_asgi)
+        return vel_worker_make_scopes(self, a->asgi);
     if (a->threads > 0)
         return vel_wsgi_pool_init(&self->pool, &self->core, &self->wsgi, a->threads, a->multithread, a->multiprocess);
     for (size_t i = 0; i < self->core.nports; i++) {
@@ -276,21 +238,35 @@ static void free_core(struct worker *self) {
         return;
     self->ready = false;
     for (size_t i = 0; i < self->core.nports; i++) {
-        vel_wsgi_template_free(self->core.ports[i].endpoint.app_data);
+        if (self->is_asgi)
+            vel_asgi_template_free(self->core.ports[i].endpoint.app_data);
+        else
+            vel_wsgi_template_free(self->core.ports[i].endpoint.app_data);
         self->core.ports[i].endpoint.app_data = NULL;
     }
     vel_worker_close_all(&self->core);
     vel_wsgi_pool_free(&self->pool);
     vel_worker_free(&self->core);
+    vel_asgi_detach(&self->asgi);
 }
 
 static void hook_loop(struct worker *self) {
+    if (self->is_asgi) {
+        vel_worker_join_loop(self);
+        return;
+    }
     bool inline_ = self->pool.n == 0;
     self->core.loop->on_block = inline_ ? on_block : NULL;
     self->core.loop->on_unblock = inline_ ? on_unblock : rise;
     self->core.loop->hook_arg = self;
     self->core.on_wake = on_wake;
     self->core.on_wake_arg = self;
+}
+
+static struct vel_app *app_of(struct worker *self, const struct arguments *a) {
+    if (self->is_asgi)
+        return &self->asgi.app;
+    return a->threads > 0 ? &self->pool.remote.app : &self->wsgi.app;
 }
 
 static int init(PyObject *o, PyObject *args, PyObject *kwargs) {
@@ -342,11 +318,14 @@ static int init(PyObject *o, PyObject *args, PyObject *kwargs) {
         return -1;
     self->start_thread = Py_NewRef(a.start_thread);
     self->sockets = PySequence_Tuple(a.sockets);
-    if (self->sockets == NULL || vel_wsgi_init(&self->wsgi, vel_state_of(Py_TYPE(o)), a.app, a.log) < 0)
+    if (self->sockets == NULL)
+        return -1;
+    if (a.asgi != NULL ? vel_worker_take_asgi(self, a.app, a.log, a.asgi) < 0
+                       : vel_wsgi_init(&self->wsgi, vel_state_of(Py_TYPE(o)), a.app, a.log) < 0)
         return -1;
     self->wsgi.write_ms = config.write_ms;
     vel_remote_init(&self->pool.remote, &self->pool.core, a.limit_queue);
-    if (make_core(self, &config, a.threads > 0 ? &self->pool.remote.app : &self->wsgi.app) < 0)
+    if (make_core(self, &config, app_of(self, &a)) < 0)
         return -1;
     if (take_access(self, &a) < 0 || make_templates(self, &a) < 0) {
         free_core(self); /* half made, it must not run */
@@ -367,13 +346,17 @@ static int traverse(PyObject *o, visitproc visit, void *arg) {
     int answer = vel_wsgi_pool_visit(&self->pool, visit, arg);
     if (answer != 0)
         return answer;
-    return vel_wsgi_visit(&self->wsgi, visit, arg);
+    Py_VISIT(self->on_over);
+    answer = vel_asgi_visit(&self->asgi, visit, arg);
+    return answer != 0 ? answer : vel_wsgi_visit(&self->wsgi, visit, arg);
 }
 
 static int clear(PyObject *o) {
     struct worker *self = (struct worker *)o;
     free_core(self);
     vel_wsgi_clear(&self->wsgi);
+    vel_asgi_clear(&self->asgi);
+    Py_CLEAR(self->on_over);
     Py_CLEAR(self->sockets);
     Py_CLEAR(self->server_name);
     Py_CLEAR(self->raised);
@@ -443,8 +426,9 @@ static PyObject *run(PyObject *o, PyObject *Py_UNUSED(none)) {
     struct worker *self = (struct worker *)o;
     if (!is_ready(self))
         return NULL;
-    if (self->running) {
-        PyErr_SetString(PyExc_RuntimeError, "this Worker runs already");
+    if (self->running || self->is_asgi) {
+        PyErr_SetString(PyExc_RuntimeError,
+                        self->is_asgi ? "this Worker runs on its asyncio loop" : "this Worker runs already");
         return NULL;
     }
     self->running = true;
@@ -509,6 +493,22 @@ static PyObject *kill_now(PyObject *o, PyObject *Py_UNUSED(none)) {
     Py_RETURN_NONE;
 }
 
+/* Of an asgi worker, whose loop goes on without it. */
+static PyObject *close_python(PyObject *o, PyObject *Py_UNUSED(none)) {
+    struct worker *self = (struct worker *)o;
+    if (!self->is_asgi) {
+        PyErr_SetString(PyExc_RuntimeError, "only a Worker on an asyncio loop is closed");
+        return NULL;
+    }
+    free_core(self);
+    vel_tasks_end_parked(&self->asgi.tasks);
+    Py_RETURN_NONE;
+}
+
+static PyObject *get_calls(PyObject *o, void *Py_UNUSED(closure)) {
+    return PyLong_FromSize_t(((struct worker *)o)->asgi.running);
+}
+
 static PyObject *stats(PyObject *o, PyObject *Py_UNUSED(none)) {
     struct worker *self = (struct worker *)o;
     const struct vel_stats *s = &self->core.stats;
@@ -530,12 +530,15 @@ static PyMethodDef methods[] = {
      "returns. Connections that wait on the descriptors in retire are served first, then refused."},
     {"kill", kill_now, METH_NOARGS,
      "kill($self, /)\n--\n\nFrom any thread: run() returns as soon as the application gives control back."},
+    {"close", close_python, METH_NOARGS,
+     "close($self, /)\n--\n\nOf a Worker on an asyncio loop: ends every connection. Coroutines go on."},
     {"stats", stats, METH_NOARGS, "stats($self, /)\n--\n\nCounters since the start, by name."},
     {NULL, NULL, 0, NULL},
 };
 
 static PyGetSetDef getset[] = {
     {"wake_fd", get_wake_fd, NULL, "A descriptor for signal.set_wakeup_fd().", NULL},
+    {"calls", get_calls, NULL, "Coroutines of an asgi application that are not over.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 

@@ -81,7 +81,7 @@ static int reply_head(struct vel_exchange *x, const struct vel_reply_head *head)
     if (x->status != 0)
         return VEL_ESTATE;
     attend(c);
-    vel_h1_conn_reply(&c->h1, head, w->state != VEL_WORKER_SERVING, &r);
+    vel_h1_conn_reply(&c->h1, head, head->close || w->state != VEL_WORKER_SERVING, &r);
     r.date_line = vel_worker_date(w);
     r.server_line = w->server;
     x->status = head->status;

@@ -4,13 +4,19 @@
 #include "base/num.h"
 #include "http/status.h"
 
-static const struct vel_field fields[] = {
-    {.name = {"Content-Type", 12}, .value = {"text/plain; charset=utf-8", 25}, .id = VEL_FIELD_CONTENT_TYPE},
-    {.name = {"Retry-After", 11}, .value = {"1", 1}, .id = VEL_FIELD_OTHER},
+#define PLAIN_TEXT                                                                                                     \
+    { {"Content-Type", 12}, {"text/plain; charset=utf-8", 25}, VEL_FIELD_CONTENT_TYPE }
+
+static const struct vel_field busy[] = {PLAIN_TEXT, {{"Retry-After", 11}, {"1", 1}, VEL_FIELD_OTHER}};
+/* RFC 6455 4.4, RFC 9110 15.5.22. */
+static const struct vel_field version[] = {
+    PLAIN_TEXT,
+    {{"Sec-WebSocket-Version", 21}, {"13", 2}, VEL_FIELD_SEC_WEBSOCKET_VERSION},
+    {{"Connection", 10}, {"Upgrade", 7}, VEL_FIELD_CONNECTION},
+    {{"Upgrade", 7}, {"websocket", 9}, VEL_FIELD_UPGRADE},
 };
 
-/* With the first n fields. */
-static int reply(struct vel_exchange *x, unsigned status, size_t n) {
+static int reply(struct vel_exchange *x, unsigned status, const struct vel_field *fields, size_t n) {
     char text[64];
     struct vel_slice reason = vel_status_reason(status);
     size_t len = vel_num_format(text, status);
@@ -25,9 +31,13 @@ static int reply(struct vel_exchange *x, unsigned status, size_t n) {
 }
 
 int vel_reply_status(struct vel_exchange *x, unsigned status) {
-    return reply(x, status, 1);
+    return reply(x, status, busy, 1);
 }
 
 int vel_reply_busy(struct vel_exchange *x) {
-    return reply(x, 503, 2);
+    return reply(x, 503, busy, 2);
+}
+
+int vel_reply_websocket_version(struct vel_exchange *x) {
+    return reply(x, 426, version, sizeof(version) / sizeof(version[0]));
 }

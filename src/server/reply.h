@@ -9,3 +9,6 @@ int vel_reply_status(struct vel_exchange *x, unsigned status);
 
 /* 503 with Retry-After: the client may try again in a moment. As above. */
 int vel_reply_busy(struct vel_exchange *x);
+
+/* 426 with the version of WebSocket that is spoken here. As above. */
+int vel_reply_websocket_version(struct vel_exchange *x);

@@ -152,7 +152,7 @@ LISTED = " (velocem --help lists the options)"
         (["a:b", "--port"], "argument --port: expected one argument (velocem --help lists the options)"),
         (["a:b", "--port", "x"], "--port: 'x' is not a whole number from 0 to 65535"),
         (["a:b", "--timeout-header=-1"], "--timeout-header: '-1' is not a number of seconds from 0 to 604800"),
-        (["a:b", "--interface", "asgi"], "--interface: asgi is not available in this version"),
+        (["a:b", "--interface", "native"], "--interface: native is not available in this version"),
         (["a:b", "-w", "x"], "--workers: 'x' is not a whole number from 0 to 1000"),
         (["a:b", "-b", "/run/a"], f"--bind: '/run/a' is not {FORMS}"),
         (["a:b", "--fd", "3", "--port", "1"], "--port and --fd exclude each other; --bind takes several places"),
@@ -181,7 +181,6 @@ def test_a_bad_variable_or_key(tmp_path: Path) -> None:
         ("no_such_module:app", "no module named 'no_such_module', looking for 'no_such_module:app'"),
         ("site_app:gone", "'site_app' has no attribute 'gone', looking for 'site_app:gone'"),
         ("site_app:number", "'site_app:number' is not callable: it is of type int"),
-        ("site_app:asgi", "'site_app:asgi' is an ASGI application; this version serves WSGI only"),
     ],
 )
 def test_an_application_that_cannot_be_served(target: str, line: str, folder: Path) -> None:

@@ -154,7 +154,7 @@ def test_other_modes_are_refused(value: object) -> None:
     assert "is not an octal mode as text, as '660'" in refusal(call({"uds_mode": value}))
 
 
-@pytest.mark.parametrize("name", ["asgi", "native"])
+@pytest.mark.parametrize("name", ["native"])
 def test_interfaces_of_later_versions_are_refused(name: str) -> None:
     assert refusal(command_line({"interface": name})) == f"--interface: {name} is not available in this version"
 

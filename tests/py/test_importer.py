@@ -213,9 +213,22 @@ ASGI = {
 
 
 @pytest.mark.parametrize("kind", ASGI)
-def test_asgi_applications_are_recognised_and_refused(kind: str, write: Write, load: Any) -> None:
-    name = write(ASGI[kind])
-    assert start_error(load, f"{name}:app") == f"'{name}:app' is an ASGI application; this version serves WSGI only"
+def test_asgi_applications_are_recognised(kind: str, write: Write, load: Any) -> None:
+    app = load(f"{write(ASGI[kind])}:app")
+    assert importer.interface_of(app, "auto") == "asgi"
+    assert importer.interface_of(app, "wsgi") == "wsgi"
+
+
+def test_applications_of_asgi_2_are_refused(write: Write, load: Any) -> None:
+    name = write("class app:\n    def __init__(self, scope): ...\n    async def __call__(self, receive, send): ...\n")
+    wanted = f"'{name}:app' is an application of ASGI 2; this server speaks ASGI 3 only"
+    assert start_error(load, f"{name}:app") == wanted
+
+
+def test_a_factory_of_asgi_is_told_from_an_application(write: Write, load: Any) -> None:
+    name = write("async def app(): ...\n")
+    wanted = f"'{name}:app' does not take (scope, receive, send); is it a factory? Then add --factory"
+    assert start_error(load, f"{name}:app") == wanted
 
 
 NOT_ASGI = {
@@ -229,7 +242,9 @@ NOT_ASGI = {
 
 @pytest.mark.parametrize("kind", NOT_ASGI)
 def test_every_callable_that_may_be_wsgi_is_taken(kind: str, write: Write, load: Any) -> None:
-    assert callable(load(f"{write(NOT_ASGI[kind])}:app"))
+    app = load(f"{write(NOT_ASGI[kind])}:app")
+    assert callable(app)
+    assert importer.interface_of(app, "auto") == "wsgi"
 
 
 def test_the_user_can_insist_on_wsgi(write: Write, load: Any) -> None:

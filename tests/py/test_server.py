@@ -111,10 +111,12 @@ def test_what_is_not_an_application() -> None:
     with pytest.raises(StartError, match="'int' is not callable"):
         Server(3).start()  # type: ignore[arg-type]
 
-    async def asgi(scope: object, receive: object, send: object) -> None: ...
+    class Old:
+        def __init__(self, scope: object) -> None: ...
+        async def __call__(self, receive: object, send: object) -> None: ...
 
-    with pytest.raises(StartError, match="'asgi' is an ASGI application"):
-        Server(asgi).start()  # type: ignore[arg-type]
+    with pytest.raises(StartError, match="'Old' is an application of ASGI 2"):
+        Server(Old).start()  # type: ignore[arg-type]
 
 
 def test_options_are_checked_at_once() -> None:

@@ -34,7 +34,7 @@ struct vel_ready_ring {
 };
 
 /* What other threads have asked for. */
-struct vel_inbox {
+struct vel_aio_inbox {
     pthread_mutex_t mutex;
     struct vel_ready_ring ring; /* under the mutex */
     atomic_bool filled;         /* so that looking costs no lock */
@@ -65,8 +65,9 @@ struct vel_aio {
     unsigned nspare[2];
     struct vel_aio_fd **fds; /* by descriptor; owned, NULL where nothing is watched */
     size_t nfds;
-    struct vel_inbox inbox;
+    struct vel_aio_inbox inbox;
     struct vel_wake wake;
+    PyObject **caught;       /* the next step of a task is not filed but put here; see vel_aio_catch_step */
     PyThreadState *detached; /* while the loop waits */
     PyObject *raised;        /* from a call in a turn of net, which then is cut; raised by the round */
 };
@@ -81,6 +82,13 @@ static inline bool vel_aio_check(struct vel_loop_state *st, PyObject *o) {
 /* Takes the references of entry, also on failure: -1 with MemoryError. In the loop's thread, or while it does not run.
  */
 int vel_aio_soon(struct vel_aio *loop, struct vel_ready entry);
+
+/* The next time that a task asks for a step of its own, in this very call, *step gets what would have been filed (a new
+ * reference), and whoever asked for it makes that step by calling it. Nothing is caught where steps are not as known,
+ * or in debug mode: they are then filed as ever. NULL takes it back. */
+static inline void vel_aio_catch_step(struct vel_aio *loop, PyObject **step) {
+    loop->caught = step;
+}
 
 /* From a call of net that cannot return an error: the raised exception ends the turn and the run. */
 void vel_aio_raise_later(struct vel_aio *loop);

@@ -243,6 +243,12 @@ int vel_aio__check_debug(struct vel_aio *loop, PyObject *callback, const char *m
     return ok != NULL ? vel_aio__check_callback(loop, callback, method) : -1;
 }
 
+static PyObject *catch_step(struct vel_aio *loop, const struct vel_aio__call *call) {
+    *loop->caught = Py_NewRef(call->callback);
+    loop->caught = NULL;
+    Py_RETURN_NONE;
+}
+
 PyObject *vel_aio__call_soon(PyObject *o, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames) {
     struct vel_aio *loop = (struct vel_aio *)o;
     struct vel_aio__call call;
@@ -254,7 +260,7 @@ PyObject *vel_aio__call_soon(PyObject *o, PyObject *const *args, Py_ssize_t narg
     if (atomic_load_explicit(&loop->inbox.filled, memory_order_relaxed) && vel_aio__inbox_empty(loop) < 0)
         return NULL;
     if (is_task(loop, &call))
-        return soon_task(loop, &call);
+        return loop->caught != NULL && call.nargs == 0 ? catch_step(loop, &call) : soon_task(loop, &call);
     if (loop->debug && vel_aio__check_debug(loop, call.callback, "call_soon") < 0)
         return NULL;
     PyObject *handle = vel_aio__handle_new(loop, &call);

@@ -1,0 +1,302 @@
+/* Building scopes: a copied template, then what this request says; last values used again when the bytes are equal. */
+#include "py/asgi/call.h"
+
+#include "base/mem.h"
+#include "base/num.h"
+#include "http/field_check.h"
+#include "py/text.h"
+
+static PyObject *bytes_of(struct vel_slice s) {
+    return PyBytes_FromStringAndSize(s.at, (Py_ssize_t)s.len);
+}
+
+static bool bytes_are(PyObject *bytes, struct vel_slice s) {
+    return vel_slice_eq(vel_slice(PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes)), s);
+}
+
+static int set(PyObject *dict, PyObject *key, PyObject *value) {
+    int err = value != NULL ? PyDict_SetItem(dict, key, value) : -1;
+    Py_XDECREF(value);
+    return err;
+}
+
+/* --- fields ------------------------------------------------------------------------------------------------------ */
+
+/* (name, value), with references to a name and to a fresh value. */
+static PyObject *make_pair(PyObject *name, struct vel_slice value) {
+    PyObject *bytes = bytes_of(value);
+    PyObject *pair = bytes != NULL ? PyTuple_Pack(2, name, bytes) : NULL;
+    Py_XDECREF(bytes);
+    return pair;
+}
+
+static bool pair_has(PyObject *pair, struct vel_slice value) {
+    return pair != NULL && bytes_are(PyTuple_GET_ITEM(pair, 1), value);
+}
+
+static PyObject *known_pair(struct vel_asgi *a, const struct vel_field *field) {
+    PyObject **slot = &a->pairs[field->id];
+    if (pair_has(*slot, field->value))
+        return Py_NewRef(*slot);
+    PyObject *pair = make_pair(a->state->field_names[field->id], field->value);
+    if (pair != NULL && field->value.len <= VEL_ASGI_VALUE_MAX && !(vel_field_flags(field->id) & VEL_FIELD_SECRET))
+        Py_XSETREF(*slot, Py_NewRef(pair));
+    return pair;
+}
+
+static PyObject *lower_name(struct vel_slice name) {
+    PyObject *bytes = bytes_of(vel_slice(NULL, 0));
+    if (name.len > 0) {
+        Py_XSETREF(bytes, PyBytes_FromStringAndSize(NULL, (Py_ssize_t)name.len));
+        for (size_t i = 0; bytes != NULL && i < name.len; i++)
+            PyBytes_AS_STRING(bytes)[i] = vel_ascii_lower(name.at[i]);
+    }
+    return bytes;
+}
+
+static PyObject *fresh_pair(struct vel_slice name, struct vel_slice value) {
+    PyObject *lower = lower_name(name);
+    PyObject *pair = lower != NULL ? make_pair(lower, value) : NULL;
+    Py_XDECREF(lower);
+    return pair;
+}
+
+/* FNV-1a: names are short. */
+static unsigned hash_name(struct vel_slice name) {
+    uint32_t h = 2166136261u;
+    for (size_t i = 0; i < name.len; i++)
+        h = (h ^ (unsigned char)name.at[i]) * 16777619u;
+    return (h ^ (h >> 16)) % VEL_ASGI_NAMES;
+}
+
+/* One name a slot, the last one stays, so that a client can fill the cache but not grow it. Values are not kept here:
+ * what a name of one's own says may be a secret. */
+static PyObject *other_pair(struct vel_asgi *a, const struct vel_field *field) {
+    struct vel_slice name = field->name;
+    if (name.len > VEL_ASGI_NAME_MAX)
+        return fresh_pair(name, field->value);
+    struct vel_asgi_name *slot = &a->names[hash_name(name)];
+    if (slot->name != NULL && vel_slice_eq(vel_slice(slot->text, slot->len), name))
+        return make_pair(slot->name, field->value);
+    PyObject *lower = lower_name(name);
+    if (lower == NULL)
+        return NULL;
+    memcpy(slot->text, name.at, name.len);
+    slot->len = (unsigned char)name.len;
+    Py_XSETREF(slot->name, lower);
+    return make_pair(lower, field->value);
+}
+
+static PyObject *make_headers(struct vel_asgi *a, const struct vel_head *head) {
+    PyObject *list = PyList_New((Py_ssize_t)head->nfields);
+    if (list == NULL)
+        return NULL;
+    for (size_t i = 0; i < head->nfields; i++) {
+        const struct vel_field *field = &head->fields[i];
+        PyObject *pair = field->id != VEL_FIELD_OTHER ? known_pair(a, field) : other_pair(a, field);
+        if (pair == NULL) {
+            Py_DECREF(list);
+            return NULL;
+        }
+        PyList_SET_ITEM(list, (Py_ssize_t)i, pair);
+    }
+    return list;
+}
+
+/* --- the request line -------------------------------------------------------------------------------------------- */
+
+/* Decoded, then read as UTF-8; what is none becomes U+FFFD, as with others. */
+static PyObject *decode_path(struct vel_slice raw, bool decoded) {
+    char small[VEL_ASGI_VALUE_MAX], *at = small;
+    if (decoded || memchr(raw.at, '%', raw.len) == NULL)
+        return PyUnicode_DecodeUTF8(raw.at, (Py_ssize_t)raw.len, "replace");
+    if (raw.len > sizeof(small) && (at = PyMem_Malloc(raw.len)) == NULL)
+        return PyErr_NoMemory();
+    PyObject *path = PyUnicode_DecodeUTF8(at, (Py_ssize_t)vel_percent_decode(raw, at), "replace");
+    if (at != small)
+        PyMem_Free(at);
+    return path;
+}
+
+static int add_path(struct vel_asgi *a, PyObject *scope, const struct vel_head *head) {
+    struct vel_state *s = a->state;
+    struct vel_slice raw = head->target.path;
+    if (a->raw_path == NULL || !bytes_are(a->raw_path, raw)) {
+        PyObject *bytes = bytes_of(raw), *path = bytes != NULL ? decode_path(raw, head->path_is_decoded) : NULL;
+        if (path == NULL || raw.len > VEL_ASGI_VALUE_MAX || head->path_is_decoded) {
+            int err = path != NULL ? PyDict_SetItem(scope, s->path, path) : -1;
+            if (err == 0)
+                err = PyDict_SetItem(scope, s->raw_path, bytes);
+            Py_XDECREF(bytes);
+            Py_XDECREF(path);
+            return err;
+        }
+        Py_XSETREF(a->raw_path, bytes);
+        Py_XSETREF(a->path, path);
+    }
+    return PyDict_SetItem(scope, s->path, a->path) < 0 ? -1 : PyDict_SetItem(scope, s->raw_path, a->raw_path);
+}
+
+/* The template already says GET, 1.1 and an empty query. */
+static int add_request_line(struct vel_asgi *a, PyObject *scope, const struct vel_head *head, bool http) {
+    struct vel_state *s = a->state;
+    int err = add_path(a, scope, head);
+    if (err == 0 && http && head->method == VEL_METHOD_OTHER)
+        err = set(scope, s->method, vel_text_new(head->method_text));
+    else if (err == 0 && http && head->method != VEL_METHOD_GET)
+        err = PyDict_SetItem(scope, s->method, s->methods[head->method]);
+    if (err == 0 && head->target.query.len > 0)
+        err = set(scope, s->query_string, bytes_of(head->target.query));
+    if (err == 0 && head->minor == 0)
+        err = PyDict_SetItem(scope, s->http_version, s->version_1_0);
+    return err;
+}
+
+/* --- the client -------------------------------------------------------------------------------------------------- */
+
+static bool same_addr(const union vel_addr *a, const union vel_addr *b) {
+    if (a->any.sa_family != b->any.sa_family || vel_addr_port(a) != vel_addr_port(b))
+        return false;
+    if (a->any.sa_family == AF_INET)
+        return a->v4.sin_addr.s_addr == b->v4.sin_addr.s_addr;
+    return a->any.sa_family == AF_INET6 && memcmp(&a->v6.sin6_addr, &b->v6.sin6_addr, sizeof(a->v6.sin6_addr)) == 0;
+}
+
+/* Unix peers have no address: the template's None stands. */
+static int add_client(struct vel_asgi *a, PyObject *scope, const union vel_addr *peer) {
+    char text[VEL_ADDR_TEXT_MAX];
+    size_t len = vel_addr_host(peer, text);
+    if (len == 0)
+        return 0;
+    struct vel_asgi_client *slot = &a->clients[vel_addr_port(peer) % VEL_ASGI_CLIENTS];
+    if (slot->pair == NULL || !same_addr(&slot->addr, peer)) {
+        PyObject *pair = Py_BuildValue("(s#i)", text, (Py_ssize_t)len, (int)vel_addr_port(peer));
+        if (pair == NULL)
+            return -1;
+        Py_XSETREF(slot->pair, pair);
+        slot->addr = *peer;
+    }
+    return PyDict_SetItem(scope, a->state->client, slot->pair);
+}
+
+/* --- the scope --------------------------------------------------------------------------------------------------- */
+
+/* Tokens of every line, in order. */
+static PyObject *make_subprotocols(const struct vel_head *head) {
+    PyObject *list = PyList_New(0);
+    for (size_t i = 0; list != NULL && i < head->nfields; i++) {
+        struct vel_slice rest = head->fields[i].value, member;
+        if (head->fields[i].id != VEL_FIELD_SEC_WEBSOCKET_PROTOCOL)
+            continue;
+        while (list != NULL && vel_list_next(&rest, &member)) {
+            PyObject *text = vel_text_new(member);
+            if (text == NULL || PyList_Append(list, text) < 0)
+                Py_CLEAR(list);
+            Py_XDECREF(text);
+        }
+    }
+    return list;
+}
+
+/* What the application may change is its own. */
+static int add_copies(struct vel_asgi *a, PyObject *scope, PyObject *extensions) {
+    struct vel_state *s = a->state;
+    if (set(scope, s->extensions, PyDict_Copy(extensions)) < 0)
+        return -1;
+    return a->lifespan_state != NULL ? set(scope, s->state, PyDict_Copy(a->lifespan_state)) : 0;
+}
+
+PyObject *vel_asgi_scope(struct vel_asgi_call *call) {
+    struct vel_asgi *a = call->asgi;
+    struct vel_exchange *x = call->exchange;
+    struct vel_asgi_template *t = x->endpoint->app_data;
+    bool http = call->socket == NULL;
+    PyObject *scope = PyDict_Copy(http ? t->http : t->websocket);
+    if (scope == NULL)
+        return NULL;
+    int err = add_request_line(a, scope, x->head, http);
+    if (err == 0)
+        err = add_client(a, scope, x->peer);
+    if (err == 0)
+        err = set(scope, a->state->headers, make_headers(a, x->head));
+    if (err == 0)
+        err = add_copies(a, scope, http ? t->extensions : t->ws_extensions);
+    if (err == 0 && !http)
+        err = set(scope, a->state->subprotocols, make_subprotocols(x->head));
+    if (err < 0)
+        Py_CLEAR(scope);
+    return scope;
+}
+
+/* --- templates --------------------------------------------------------------------------------------------------- */
+
+/* A Unix socket's server is its path, with no port. */
+static PyObject *server_pair(const struct vel_endpoint *endpoint) {
+    int64_t port;
+    PyObject *name = vel_text_new(endpoint->name);
+    PyObject *number = vel_num_parse(endpoint->port, &port) ? PyLong_FromLongLong(port) : Py_NewRef(Py_None);
+    PyObject *pair = name != NULL && number != NULL ? PyTuple_Pack(2, name, number) : NULL;
+    Py_XDECREF(name);
+    Py_XDECREF(number);
+    return pair;
+}
+
+static PyObject *versions(void) {
+    return Py_BuildValue("{ssss}", "version", "3.0", "spec_version", "2.5");
+}
+
+static PyObject *make_common(struct vel_state *s, const struct vel_endpoint *endpoint, PyObject *type, PyObject *scheme,
+                             struct vel_slice root_path) {
+    PyObject *d = PyDict_New();
+    if (d == NULL)
+        return NULL;
+    if (set(d, s->type, Py_NewRef(type)) < 0 || set(d, s->asgi, versions()) < 0 ||
+        set(d, s->http_version, Py_NewRef(s->version_1_1)) < 0 || set(d, s->server, server_pair(endpoint)) < 0 ||
+        set(d, s->client, Py_NewRef(Py_None)) < 0 || set(d, s->scheme, Py_NewRef(scheme)) < 0 ||
+        set(d, s->root_path, PyUnicode_DecodeUTF8(root_path.at, (Py_ssize_t)root_path.len, "replace")) < 0 ||
+        set(d, s->query_string, PyBytes_FromStringAndSize(NULL, 0)) < 0)
+        Py_CLEAR(d);
+    return d;
+}
+
+static PyObject *make_extensions(const char *const *names, size_t n) {
+    PyObject *d = PyDict_New();
+    for (size_t i = 0; d != NULL && i < n; i++) {
+        PyObject *empty = PyDict_New();
+        if (empty == NULL || PyDict_SetItemString(d, names[i], empty) < 0)
+            Py_CLEAR(d);
+        Py_XDECREF(empty);
+    }
+    return d;
+}
+
+struct vel_asgi_template *vel_asgi_template_new(struct vel_asgi *a, const struct vel_endpoint *endpoint,
+                                                struct vel_slice root_path) {
+    static const char *const http[] = {"http.response.pathsend", "http.response.zerocopysend", "http.response.trailers",
+                                       "http.response.early_hint"};
+    static const char *const websocket[] = {"websocket.http.response"};
+    struct vel_state *s = a->state;
+    struct vel_asgi_template *t = vel_alloc_zero(sizeof(*t));
+    if (t == NULL) {
+        PyErr_NoMemory();
+        return NULL;
+    }
+    t->http = make_common(s, endpoint, s->http, s->http, root_path);
+    t->websocket = t->http != NULL ? make_common(s, endpoint, s->websocket, s->ws, root_path) : NULL;
+    t->extensions = t->websocket != NULL ? make_extensions(http, 4) : NULL;
+    t->ws_extensions = t->extensions != NULL ? make_extensions(websocket, 1) : NULL;
+    if (t->ws_extensions != NULL && PyDict_SetItem(t->http, s->method, s->methods[VEL_METHOD_GET]) == 0)
+        return t;
+    vel_asgi_template_free(t);
+    return NULL;
+}
+
+void vel_asgi_template_free(struct vel_asgi_template *t) {
+    if (t == NULL)
+        return;
+    Py_XDECREF(t->http);
+    Py_XDECREF(t->websocket);
+    Py_XDECREF(t->extensions);
+    Py_XDECREF(t->ws_extensions);
+    vel_free(t);
+}

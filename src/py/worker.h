@@ -1,0 +1,34 @@
+/* velocem._core.Worker from the inside: what its files share. */
+#pragma once
+
+#include "py/asgi/app.h"
+#include "py/wsgi/app.h"
+#include "py/wsgi/pool.h"
+
+struct worker {
+    PyObject_HEAD
+    struct vel_worker core;
+    struct vel_wsgi wsgi;
+    struct vel_asgi asgi;
+    struct vel_wsgi_pool pool; /* the application runs in its threads, if it has any */
+    PyObject *start_thread;    /* called with work and a number, for each of them; NULL without a pool */
+    PyObject *on_over;         /* of an asgi worker: called when it is drained or killed */
+    PyObject *sockets;         /* the tuples whose strs the endpoints point into */
+    PyObject *server_name;     /* bytes of the Server field */
+    PyObject *raised;          /* what a signal handler raised, for run() to raise again */
+    PyThreadState *thread;     /* while the GIL is given back */
+    bool is_asgi;              /* it runs on the asyncio loop that it was given */
+    bool over;                 /* on_over has been called */
+    bool ready;                /* core is made */
+    bool running;
+};
+
+/* What an ASGI worker needs beside the rest, from the dict that is its argument: the loop, functions of velocem.asgi,
+ * the options of WebSockets. 0 or -1 with an exception. */
+int vel_worker_take_asgi(struct worker *self, PyObject *app, PyObject *log, PyObject *asgi);
+
+/* The scopes of each listening address. 0 or -1 with an exception. */
+int vel_worker_make_scopes(struct worker *self, PyObject *asgi);
+
+/* The core tells the loop what it has to do. */
+void vel_worker_join_loop(struct worker *self);

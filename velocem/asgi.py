@@ -1,0 +1,136 @@
+"""A worker that serves an ASGI application: an asyncio loop, the application's lifespan, and the C core on the loop."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from velocem._core import Worker
+from velocem.exceptions import ClientDisconnectedError
+from velocem.lifespan import Lifespan, Mode
+from velocem.logging import logger
+from velocem.loop import new_event_loop
+from velocem.types import ASGIApplication
+
+Message = dict[str, Any]
+
+# How often it is looked whether the last coroutines have ended.
+LOOK_SECONDS = 0.02
+# What cancelled tasks get to clean up in.
+CANCEL_SECONDS = 1.0
+
+
+def make_receive(
+    next_message: Callable[[], Message | None], more: Callable[[], Awaitable[None]]
+) -> Callable[[], Awaitable[Message]]:
+    """receive() of one call: a message that is here, or the wait for it."""
+
+    async def receive() -> Message:
+        while (message := next_message()) is None:
+            await more()
+        return message
+
+    return receive
+
+
+async def await_it(awaitable: Awaitable[None]) -> None:
+    """A coroutine of whatever the application returns."""
+    await awaitable
+
+
+class AsgiWorker:
+    """The face of a Worker, for an application that runs on an asyncio loop of its own.
+
+    Making it starts the application: StartError when its lifespan fails. make_core gets what a Worker takes for asgi.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApplication,
+        make_core: Callable[[dict[str, Any]], Worker],
+        *,
+        lifespan: Mode,
+        grace: float,
+        threads: int = 0,
+        options: dict[str, Any],
+    ) -> None:
+        self._grace = grace
+        self._runner = asyncio.Runner(loop_factory=new_event_loop)
+        self._killed = False
+        self._over = False
+        self._waiter: asyncio.Future[None] | None = None
+        try:
+            self._loop = self._runner.get_loop()
+            if threads:
+                executor = ThreadPoolExecutor(threads, thread_name_prefix="velocem")
+                self._loop.set_default_executor(executor)
+            self._lifespan = Lifespan(app, lifespan)
+            self._runner.run(self._lifespan.startup())
+            self._core = make_core(
+                {
+                    **options,
+                    "loop": self._loop,
+                    "make_receive": make_receive,
+                    "await_it": await_it,
+                    "gone_error": ClientDisconnectedError,
+                    "state": self._lifespan.state if lifespan != "off" else None,
+                    "on_over": self._on_over,
+                }
+            )
+        except BaseException:
+            self._runner.close()
+            raise
+
+    @property
+    def wake_fd(self) -> int:
+        """For signal.set_wakeup_fd()."""
+        return self._core.wake_fd
+
+    def stats(self) -> dict[str, int]:
+        """As of a Worker."""
+        return self._core.stats()
+
+    def stop(self, *, retire: Sequence[int] = ()) -> None:
+        """From any thread: let requests finish, then run() returns."""
+        self._core.stop(retire=retire)
+
+    def kill(self) -> None:
+        """From any thread: run() returns as soon as the loop is free."""
+        self._killed = True
+        self._core.kill()
+
+    def run(self) -> None:
+        """Serve in the calling thread until stopped."""
+        try:
+            self._runner.run(self._serve())
+        finally:
+            self._runner.close()
+
+    def _on_over(self) -> None:
+        self._over = True
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def _serve(self) -> None:
+        self._waiter = self._loop.create_future()
+        if not self._over:
+            await self._waiter
+        await self._end_calls()
+        self._core.close()
+        await self._lifespan.shutdown()
+
+    async def _end_calls(self) -> None:
+        """Connections are closed; coroutines that still run get the rest of the time, then they are cancelled."""
+        deadline = time.monotonic() + (0.0 if self._killed else self._grace)
+        while self._core.calls and time.monotonic() < deadline and not self._killed:  # noqa: ASYNC110 - C has no event
+            await asyncio.sleep(LOOK_SECONDS)
+        if not self._core.calls:
+            return
+        own = {asyncio.current_task(), self._lifespan.task}
+        tasks = [task for task in asyncio.all_tasks() if task not in own]
+        logger.warning("cancelling %d running tasks", len(tasks))
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=CANCEL_SECONDS)

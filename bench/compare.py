@@ -35,7 +35,7 @@ class Row:
 
     def __str__(self) -> str:
         committed, now = ("" if count is None else f"{count:,}" for count in (self.committed, self.now))
-        change = f"{self.change:+8.1%}" if self.change else f"{'':8}"
+        change = f"{self.change:+8.1%}" if abs(self.change) >= NOISE else f"{'':8}"
         return f"{self.name:38} {committed:>10} {now:>10} {change} {self.fault}".rstrip()
 
 

@@ -115,10 +115,13 @@ class Server:
         return socket.create_connection(("127.0.0.1", self.port), timeout=ANSWER_SECONDS)
 
     def wait(self) -> None:
+        """For an answer, as sockets may listen before a worker is forked. A refusal calls no application."""
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline and self.process.poll() is None:
             try:
-                self.connect().close()
+                with self.connect() as sock:
+                    sock.sendall(b"?\r\n\r\n")
+                    sock.recv(1)
             except OSError:
                 time.sleep(0.1)
             else:

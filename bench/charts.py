@@ -1,5 +1,6 @@
 """Draws charts as SVG: bars with their spread and curves of growth, on a card that is readable on light and on dark."""
 
+import itertools
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ text{font:13px system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-seri
 .bold{font-weight:600}.grid{stroke:#e3e8ee}.axis{stroke:#8c959f}.whisker{stroke:#1f2328}
 .ours{fill:#0969da}.floor{fill:#1a7f37}.peer{fill:#7d8590}.light{opacity:.5}
 .c0{--c:#0969da}.c1{--c:#1a7f37}.c2{--c:#cf222e}.c3{--c:#8250df}.c4{--c:#bc4c00}.c5{--c:#0f766e}.c6{--c:#9a6700}.c7{--c:#bf3989}
-.line{fill:none;stroke:var(--c);stroke-width:2}.line.c0{stroke-width:3}.dot{fill:var(--c)}.range{stroke:var(--c)}
+.line{fill:none;stroke:var(--c);stroke-width:2}.line.c0{stroke-width:3.5}.dot{fill:var(--c)}.range{stroke:var(--c)}
 text.c0,text.c1,text.c2,text.c3,text.c4,text.c5,text.c6,text.c7{fill:var(--c)}
 @media(prefers-color-scheme:dark){text{fill:#e6edf3}.card{fill:#0d1117;stroke:#3d444d}.small{fill:#9198a1}
 .grid{stroke:#262c36}.axis{stroke:#656c76}.whisker{stroke:#e6edf3}.ours{fill:#4493f8}.floor{fill:#3fb950}.peer{fill:#9198a1}
@@ -49,6 +50,7 @@ class Curve:
 
     name: str
     points: tuple[tuple[float, float, float, float], ...]
+    looks: Looks = "peer"
 
 
 @dataclass(frozen=True)
@@ -255,6 +257,13 @@ def draw_curve(drawing: Drawing, curve: Curve, x: Scale, y: Scale, look: str) ->
         drawing.parts.append(f'<circle cx="{x.at(at):.1f}" cy="{y.at(value):.1f}" r="3.2" class="dot {look}"/>')
 
 
+def colours(drawn: Sequence[Curve]) -> list[str]:
+    """The first two are Velocem's and the floor's, in every chart."""
+    others = itertools.cycle(range(2, COLOURS))
+    fixed = {"ours": 0, "floor": 1}
+    return [f"c{fixed[curve.looks] if curve.looks in fixed else next(others)}" for curve in drawn]
+
+
 def curves(
     title: str, about: str, labels: tuple[str, str], drawn: Sequence[Curve], name_of: Callable[[float], str] = short
 ) -> str:
@@ -277,11 +286,12 @@ def curves(
     drawing.text(PAD, top - 10, labels[1], "small")
     drawing.text(right, bottom + 36, labels[0], "small", "end")
     ends = spaced([y.at(curve.points[-1][1]) + 4 for curve in drawn], 16, top, bottom)
+    looks = colours(drawn)
     for number, (curve, end) in reversed(list(enumerate(zip(drawn, ends, strict=True)))):
-        look = f"c{number % COLOURS}"
+        look = looks[number]
         draw_curve(drawing, curve, x, y, look)
         last = curve.points[-1]
         if last[0] < max(places):  # it could not follow to the end
             drawing.line(x.at(last[0]), y.at(last[1]), right + 6, end - 4, f"range light {look}")
-        drawing.text(right + 10, end, curve.name, f"{look} bold" if number == 0 else look)
+        drawing.text(right + 10, end, curve.name, f"{look} bold" if curve.looks == "ours" else look)
     return drawing.svg(bottom + 50, title)

@@ -20,7 +20,8 @@ TOGETHER = {
     "open": "Latency at a fixed rate",
     "frameworks": "Frameworks",
     "pages": "A real page",
-    "loops": "Event loops",
+    "loops": "Event loops: echo",
+    "loops-inside": "Event loops: calls, timers, tasks",
     "routers": "Routers",
 }
 GROWTH = {
@@ -44,20 +45,30 @@ spread the middle half of Velocem's. Latencies are microseconds. A rate with > w
 SPREAD = "The line at a bar's end is the middle half of the rounds."
 
 
+def looks_of(name: str, known: Known) -> Looks:
+    return "ours" if known[name]["ours"] else "floor" if name == FLOOR else "peer"
+
+
 def bar_of(row: Row, known: Known, way: str) -> Bar:
     value = row.value.median
     ratio = row.of_ours or row.of_floor
     low, high = (ratio.low / ratio.median, ratio.high / ratio.median) if ratio and ratio.median > 0 else (1.0, 1.0)
-    looks: Looks = "ours" if known[row.name]["ours"] else "floor" if row.name == FLOOR else "peer"
     dark = user_share(row.samples) if way not in tables.KEYS and way != "itself" else None
     factor = tables.factor(row.of_ours) if row.of_ours else ""
-    return Bar(row.name, value, value * low, value * high, tables.number(value), factor, looks, dark)
+    return Bar(
+        row.name, value, value * low, value * high, tables.number(value), factor, looks_of(row.name, known), dark
+    )
 
 
 def panel_of(result: Result, known: Known, heading: str = "") -> Panel:
     """The cheapest first."""
     rows = sorted(tables.rows(result, known), key=lambda row: row.value.median)
     return Panel(heading, tuple(bar_of(row, known, result["way"]) for row in rows))
+
+
+def heading(result: Result) -> str:
+    """Inside a picture of loops nobody needs to be told that it is one."""
+    return str(result["title"]).removeprefix("loop: ").removeprefix("router: ")
 
 
 def about(result: Result) -> str:
@@ -72,15 +83,15 @@ def curves_of(some: list[Result], known: Known) -> list[Curve]:
             value = row.value
             points.setdefault(row.name, []).append((result["point"], value.median, value.low, value.high))
     names = sorted(points, key=lambda name: (not known[name]["ours"], name != FLOOR))
-    return [Curve(name, tuple(points[name])) for name in names]
+    return [Curve(name, tuple(points[name]), looks_of(name, known)) for name in names]
 
 
 def by_group(scenarios: Mapping[str, Result]) -> dict[str, list[Result]]:
     """Groups that share a picture; a scenario without one is a group by itself."""
     groups: dict[str, list[Result]] = {}
     for name, result in scenarios.items():
-        shared = result["group"] in TOGETHER or result["group"] in GROWTH
-        groups.setdefault(result["group"] if shared else name, []).append(result)
+        group = result["group"] + ("-inside" if result["group"] == "loops" and result["way"] == "itself" else "")
+        groups.setdefault(group if group in TOGETHER or group in GROWTH else name, []).append(result)
     return groups
 
 
@@ -99,7 +110,7 @@ def chart(group: str, some: list[Result], known: Known) -> str | None:
         name_of = size_of if "bytes" in x_label else short
         return curves(title, text, (x_label, "us"), curves_of(some, known), name_of)
     if group in TOGETHER:
-        return bars(TOGETHER[group], about(some[0]), [panel_of(result, known, result["title"]) for result in some])
+        return bars(TOGETHER[group], about(some[0]), [panel_of(result, known, heading(result)) for result in some])
     return bars(some[0]["title"], about(some[0]), [panel_of(some[0], known)])
 
 

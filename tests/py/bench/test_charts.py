@@ -111,7 +111,7 @@ def test_a_chart_without_values_is_still_one() -> None:
 
 def test_curves_name_every_line_once() -> None:
     drawn = [
-        Curve("velocem", ((1, 90, 80, 95), (10, 18, 17, 19), (100, 14, 14, 14))),
+        Curve("velocem", ((1, 90, 80, 95), (10, 18, 17, 19), (100, 14, 14, 14)), "ours"),
         Curve("granian", ((1, 160, 150, 170), (10, 60, 55, 61))),
     ]
     svg = curves("A title", "About it.", ("connections", "us"), drawn)

@@ -1,8 +1,10 @@
 """Puts each entrant into an environment of its own, .venvs/bench-<name>, once for its pinned requirements."""
 
+import functools
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
@@ -44,10 +46,18 @@ def run(command: list[str | Path], env: dict[str, str] | None = None) -> None:
         raise UnavailableError(reason_of(result.stdout + result.stderr))
 
 
+def has_own_pip(interpreter: str) -> bool:
+    """Ours serves the newer ones, and making one for each environment takes longer than what most of them install."""
+    return re.search(r"python3\.([0-9]|10)\b", interpreter) is not None
+
+
 def pip(python: Path, *arguments: str | Path, env: dict[str, str] | None = None) -> None:
-    run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *arguments], env)
+    own = (python.parent / "pip").exists()
+    command: list[str | Path] = [python, "-m", "pip"] if own else [sys.executable, "-m", "pip", "--python", python]
+    run([*command, "install", "--quiet", "--disable-pip-version-check", *arguments], env)
 
 
+@functools.cache
 def install_tree(python: Path) -> None:
     """The tree as it is released, with line numbers for the profiler: they do not change the code."""
     pip(python, "-r", "requirements/build.txt")
@@ -67,7 +77,7 @@ def install_with(entrant: Entrant, more: Iterable[str], interpreter: str, folder
     have = stamp_of(stamp)
     first = "." if tree else entrant.requirements
     if have.get("interpreter") != interpreter or (not tree and have.get(first) != marks[first]):
-        run([interpreter, "-m", "venv", "--clear", folder])
+        run([interpreter, "-m", "venv", "--clear", *([] if has_own_pip(interpreter) else ["--without-pip"]), folder])
         have = {"interpreter": interpreter}
     if tree:
         install_tree(python)

@@ -27,12 +27,14 @@ class Progress:
     def begin(self, total: float) -> None:
         self.total, self.done, self.began = total, 0.0, time.monotonic()
 
-    def left(self) -> float:
+    def left(self) -> str:
         """By how the run has kept to what was expected of it, once there is enough of it to tell."""
+        if self.total == 0:
+            return ""
         elapsed = time.monotonic() - self.began
         if self.done < 30:
-            return self.total - elapsed
-        return (self.total - self.done) * elapsed / self.done
+            return f", {as_time(self.total - elapsed)} left"
+        return f", {as_time((self.total - self.done) * elapsed / self.done)} left"
 
     def say(self, text: str) -> None:
         """A line that stays."""
@@ -41,7 +43,7 @@ class Progress:
     def now(self, where: str, what: str) -> None:
         """What is being done: shown while it lasts, and only on a terminal."""
         if self.is_live:
-            print(f"\r\x1b[K{where}  {what}  {as_time(self.left())} left", end="", file=self.stream, flush=True)
+            print(f"\r\x1b[K{where}: {what}{self.left()}", end="", file=self.stream, flush=True)
 
     def step(self, where: str, what: str, seconds: float = 0.0) -> None:
         """Something is done, which was expected to take so long; a plain line where there is no terminal."""
@@ -49,7 +51,7 @@ class Progress:
         if self.is_live:
             self.now(where, what)
         else:
-            self.say(f"{where}: {what}, {as_time(self.left())} left")
+            self.say(f"{where}: {what}{self.left()}")
 
     def clear(self) -> None:
         if self.is_live:

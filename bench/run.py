@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -86,17 +86,15 @@ def cores() -> tuple[int, list[int]]:
     return usable[0], usable[1:4]
 
 
-def install_all(
-    wanted: list[Scenario], parts: dict[str, list[Entrant]], bench: "Have", say: Callable[[str], None]
-) -> None:
+def install_all(wanted: list[Scenario], parts: dict[str, list[Entrant]], have: "Have", progress: Progress) -> None:
     """Everyone who takes part in something, with what its applications need."""
     needs: dict[str, tuple[Entrant, set[str]]] = {}
     for scenario in wanted:
         for entrant in parts[scenario.name]:
             needs.setdefault(entrant.name, (entrant, set()))[1].update(filter(None, [scenario.requirements]))
-    for name, (entrant, more) in needs.items():
-        say(f"installing {name}")
-        bench.install(entrant, sorted(more))
+    for number, (name, (entrant, more)) in enumerate(needs.items(), 1):
+        progress.step(f"installing {number} of {len(needs)}", name)
+        have.install(entrant, sorted(more))
 
 
 class Have:
@@ -150,7 +148,7 @@ def run(options: argparse.Namespace, folder: Path) -> int:
         print(f"about {as_time(expected())}, and the installation of what is not there yet")
         return 0
     progress.say(f"about {expected() / 60:.0f} minutes, and the installation of what is not there yet")
-    install_all(wanted, parts, have, lambda text: progress.now("", text))
+    install_all(wanted, parts, have, progress)
     for name, reason in have.unavailable.items():
         progress.say(f"{name} cannot be had: {reason}")
     parts = {name: [entrant for entrant in some if entrant.name in have.pythons] for name, some in parts.items()}

@@ -26,8 +26,10 @@ IDLE_SECONDS = 1.0 / 10_000  # to open a connection and have its first answer
 Result = dict[str, Any]
 
 
-def expected_seconds(scenario: Scenario, entrants: int, rounds: int, seconds: float) -> float:
-    """How long it should take."""
+def expected_seconds(
+    scenario: Scenario, entrants: int, rounds: int, seconds: float, after: Scenario | None = None
+) -> float:
+    """How long it should take; after another, whose servers may serve this one too."""
     load = scenario.load
     if load is None:
         return entrants * rounds * (ITSELF_SECONDS + ITSELF_BESIDE)
@@ -37,7 +39,8 @@ def expected_seconds(scenario: Scenario, entrants: int, rounds: int, seconds: fl
         return entrants * rounds * START_SECONDS
     opening = (load.idle + load.connections) * IDLE_SECONDS
     one = seconds + SPENT_BESIDE + opening
-    return entrants * (START_SECONDS + rounds * one + WARM_SECONDS + SPENT_BESIDE + opening)
+    starting = 0.0 if after and (after.app, after.size) == (scenario.app, scenario.size) else START_SECONDS
+    return entrants * (starting + rounds * one + WARM_SECONDS + SPENT_BESIDE + opening)
 
 
 @dataclass
@@ -57,8 +60,8 @@ class Bench:
     def rounds_of(self, scenario: Scenario) -> int:
         return self.rounds or scenario.rounds
 
-    def expected(self, scenario: Scenario, entrants: int) -> float:
-        return expected_seconds(scenario, entrants, self.rounds_of(scenario), self.loader.seconds)
+    def expected(self, scenario: Scenario, entrants: int, after: Scenario | None = None) -> float:
+        return expected_seconds(scenario, entrants, self.rounds_of(scenario), self.loader.seconds, after)
 
     def measure(self, scenario: Scenario, entrants: list[Entrant]) -> Result:
         """What was measured so far stays in the results when it is interrupted."""

@@ -137,11 +137,12 @@ def run(options: argparse.Namespace, folder: Path) -> int:
     bench = Bench(place, have.pythons, loader, progress, options.rounds)
 
     def expected() -> float:
-        return sum(bench.expected(scenario, len(parts[scenario.name])) for scenario in wanted)
+        each = zip(wanted, [None, *wanted], strict=False)
+        return sum(bench.expected(scenario, len(parts[scenario.name]), after) for scenario, after in each)
 
     if options.list:
-        for scenario in wanted:
-            seconds = bench.expected(scenario, len(parts[scenario.name]))
+        for scenario, after in zip(wanted, [None, *wanted], strict=False):
+            seconds = bench.expected(scenario, len(parts[scenario.name]), after)
             print(
                 f"{scenario.name:18} {as_time(seconds)}  {', '.join(entrant.name for entrant in parts[scenario.name])}"
             )

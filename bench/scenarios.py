@@ -184,7 +184,7 @@ def servers() -> Iterator[Scenario]:
         request=get(),
         load=Load(together=16),
         among=USUAL,
-        rounds=7,
+        rounds=5,
     )
     yield Scenario(
         name="close",
@@ -193,7 +193,7 @@ def servers() -> Iterator[Scenario]:
         request=get("/", "Connection: close\r\n"),
         load=Load(keep_alive=False),
         among=USUAL,
-        rounds=7,
+        rounds=5,
     )
     yield Scenario(
         name="idle",
@@ -279,7 +279,7 @@ def servers() -> Iterator[Scenario]:
             group="websocket",
             load=Load(way="websocket", size=size),
             unit="message",
-            rounds=5 if size < KIB else 3,
+            rounds=3,
         )
 
 

@@ -1,0 +1,132 @@
+"""A scenario with servers that die, lie and are slow to come: each is reported, and the others are measured."""
+
+import io
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from entrants import Entrant
+from loading import Loader
+from measures import Bench
+from progress import Progress
+from scenarios import BY_NAME, FILE_SIZE, FILLER
+from servers import Place
+from support.benchload import Programs
+
+# Answers right so many times, then does the other thing.
+SERVER = """
+import os, socket, sys, threading
+port, right, then = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+answer = b"HTTP/1.1 200 OK\\r\\nContent-Type: text/plain\\r\\nContent-Length: 13\\r\\n\\r\\nHello, World!"
+count = 0
+def serve(sock):
+    global count
+    while data := sock.recv(65536):
+        count += 1
+        if count > right and then == "die":
+            print("RuntimeError: had enough", flush=True)
+            os._exit(3)
+        sock.sendall(answer if count <= right else answer.replace(b"World", b"Wirld"))
+listener = socket.create_server(("127.0.0.1", port), backlog=256)
+while True:
+    threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
+"""
+
+
+def entrant(name: str, *words: str, ours: bool = False) -> Entrant:
+    return Entrant(name=name, about="", command=("{python}", "-c", *words), ours=ours)
+
+
+def scripted(name: str, right: int, then: str, ours: bool = False) -> Entrant:
+    return entrant(name, SERVER, "{port}", str(right), then, ours=ours)
+
+
+@pytest.fixture
+def bench(programs: Programs, tmp_path: Path) -> Iterator[Bench]:
+    place = Place(min(os.sched_getaffinity(0)), programs.folder / "limit", tmp_path, tmp_path / "file")
+    place.file.write_bytes(FILLER * FILE_SIZE)
+    names = ("good", "dying", "lying", "broken", "limit")
+    pythons = dict.fromkeys(names, Path(sys.executable))
+    made = Bench(place, pythons, Loader(programs.folder / "load", place, 1, 0.1), Progress(stream=io.StringIO()), 3)
+    yield made
+    made.pool.stop_all()
+
+
+def told(bench: Bench) -> str:
+    stream = bench.progress.stream
+    assert isinstance(stream, io.StringIO)
+    return stream.getvalue()
+
+
+ALWAYS = 1_000_000_000
+FLOOR = Entrant(name="limit", about="", command=("{limit}", "--port", "{port}"), interface="limit")
+
+
+def test_who_dies_or_lies_is_told_and_the_others_go_on(bench: Bench) -> None:
+    some = [
+        scripted("good", ALWAYS, "", ours=True),
+        scripted("dying", 80, "die"),
+        scripted("lying", 80, "lie"),
+        entrant("broken", "raise SystemExit('ValueError: no such option')"),
+        FLOOR,
+    ]
+    result = bench.measure(BY_NAME["hello"], some)
+    assert set(result["entrants"]) == {"good", "limit"}
+    assert [sample["round"] for sample in result["entrants"]["good"]["samples"]] == [1, 2, 3]
+    assert "it ended with status 3: RuntimeError: had enough" in result["left_out"]["dying"]
+    assert "answers with another body" in result["left_out"]["lying"]
+    assert "it did not start: ValueError: no such option" in result["left_out"]["broken"]
+    assert "hello: dying left out: in round" in told(bench)
+
+
+def test_a_scenario_that_an_entrant_leaves_out_says_why(bench: Bench) -> None:
+    out = Entrant(name="dying", about="", command=("no",), leaves_out={"hello": "it would crash"})
+    result = bench.measure(BY_NAME["hello"], [scripted("good", ALWAYS, ""), out])
+    assert result["left_out"] == {"dying": "it would crash"}
+    assert set(result["entrants"]) == {"good"}
+
+
+def test_a_server_is_kept_for_the_next_scenario_that_starts_it_alike(bench: Bench) -> None:
+    good = scripted("good", ALWAYS, "")
+    first = bench.measure(BY_NAME["hello"], [good, FLOOR])
+    up = dict(bench.pool.up)
+    second = bench.measure(BY_NAME["headers"], [good, FLOOR])
+    assert bench.pool.up == up
+    assert "pss_idle" in first["entrants"]["good"]
+    assert "pss_idle" not in second["entrants"]["good"]  # it is not what it was when it had served nothing
+    third = bench.measure(BY_NAME["pipelined"], [FLOOR])
+    assert "good" not in bench.pool.up
+    assert bench.pool.up["limit"].process.pid != up["limit"].process.pid  # it has to know the size of a request
+    assert set(third["entrants"]) == {"limit"}
+
+
+def test_a_server_that_died_between_two_scenarios_is_started_again(bench: Bench) -> None:
+    bench.measure(BY_NAME["hello"], [FLOOR])
+    bench.pool.up["limit"].process.kill()
+    bench.pool.up["limit"].process.wait()
+    assert set(bench.measure(BY_NAME["headers"], [FLOOR])["entrants"]) == {"limit"}
+
+
+def test_what_measures_itself_is_told_its_app_and_its_seconds(bench: Bench) -> None:
+    line = '{"operations": 2000, "seconds": 0.5, "user": 0.3, "system": 0.1}'
+    good = entrant(
+        "good", f"import sys; assert sys.argv[1:] == ['call_soon', '0.5']; print('{line}')", "{app}", "{seconds}"
+    )
+    lacks = entrant("lying", """print('{"lacks": "call_soon"}')""")
+    result = bench.measure(BY_NAME["loop-call-soon"], [good, lacks])
+    assert result["entrants"]["good"]["samples"][0]["us"] == pytest.approx(200)
+    assert "lacks: call_soon" in result["left_out"]["lying"]
+
+
+def test_an_interrupt_keeps_the_rounds_that_were_whole(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def step(_where: str, what: str, _seconds: float = 0) -> None:
+        if what.startswith("round 2"):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(bench.progress, "step", step)
+    with pytest.raises(KeyboardInterrupt):
+        bench.measure(BY_NAME["hello"], [FLOOR])
+    assert len(bench.results["hello"]["entrants"]["limit"]["samples"]) == 2
+    assert bench.results["hello"]["entrants"]["limit"]["latency"]["p50"] > 0

@@ -2,6 +2,8 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from contextvars import Context
+from socket import socket
+from ssl import SSLContext
 from typing import Any, Literal, Self, TypeVarTuple, final
 
 from _typeshed import FileDescriptorLike
@@ -139,6 +141,28 @@ class BaseEventLoop:
     def _ensure_fd_no_transport(self, fd: FileDescriptorLike, /) -> None: ...
     def _watched(self, fd: FileDescriptorLike, /) -> int:
         """EVENT_READ and EVENT_WRITE of what add_reader and add_writer watch."""
+
+    def _make_socket_transport(
+        self,
+        sock: socket,
+        protocol: asyncio.BaseProtocol,
+        waiter: asyncio.Future[None] | None = None,
+        *,
+        extra: dict[str, Any] | None = None,
+        server: Any = None,
+    ) -> asyncio.Transport: ...
+    def _start_serving(
+        self,
+        protocol_factory: Callable[[], asyncio.BaseProtocol],
+        sock: socket,
+        sslcontext: SSLContext | None = None,
+        server: Any = None,
+        backlog: int = 100,
+        ssl_handshake_timeout: float | None = None,
+        ssl_shutdown_timeout: float | None = None,
+    ) -> None: ...
+    def _flush(self) -> None:
+        """Send what this thread's running callback has written."""
 
     def _run_once(self) -> None:
         """Rounds until the loop is stopping; one round of a loop that does not run."""

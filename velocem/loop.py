@@ -2,13 +2,17 @@
 
 import asyncio
 import asyncio.base_events
+import asyncio.constants
 import asyncio.events
 import asyncio.format_helpers
-import asyncio.log
+import asyncio.sslproto
+import asyncio.trsock
 import inspect
 import os
 import selectors
+import socket
 import sys
+import warnings
 import weakref
 from collections.abc import Callable
 from types import BuiltinFunctionType
@@ -16,7 +20,8 @@ from typing import Any, NoReturn
 
 from velocem._core import BaseEventLoop, learn_tasks
 
-logger = asyncio.log.logger
+# What is private in there, and its logger, which the library's tests replace.
+_base_events: Any = asyncio.base_events
 
 # From 3.13 on it can keep the arguments out of the log; before, it has no such parameter and always shows them.
 _format_callback_source = asyncio.format_helpers._format_callback_source  # pyright: ignore[reportPrivateUsage]
@@ -84,7 +89,100 @@ class EventLoop(BaseEventLoop, asyncio.SelectorEventLoop):
         self.call_exception_handler(context)
 
     def _callback_was_slow(self, handle: asyncio.Handle, seconds: float) -> None:
-        logger.warning("Executing %s took %.3f seconds", asyncio.base_events._format_handle(handle), seconds)  # type: ignore[attr-defined]
+        _base_events.logger.warning("Executing %s took %.3f seconds", _base_events._format_handle(handle), seconds)
+
+    # --- transports: what goes wrong with them ---
+
+    def _log_debug(self, message: str, *args: object) -> None:
+        _base_events.logger.debug(message, *args)
+
+    def _transport_is_unclosed(self, transport: asyncio.Transport) -> None:
+        warnings.warn(f"unclosed transport {transport!r}", ResourceWarning, stacklevel=1, source=transport)
+
+    def _transport_failed(self, transport: asyncio.Transport, message: str, exception: BaseException) -> None:
+        """A connection that breaks is nobody's fault, and is told to the protocol only."""
+        if not isinstance(exception, OSError):
+            self._protocol_failed(transport, transport.get_protocol(), message, exception)
+        elif self.get_debug():
+            _base_events.logger.debug("%r: %s", transport, message, exc_info=exception)
+
+    def _protocol_failed(
+        self, transport: asyncio.Transport, protocol: asyncio.BaseProtocol, message: str, exception: BaseException
+    ) -> None:
+        context = {"message": message, "exception": exception, "transport": transport, "protocol": protocol}
+        self.call_exception_handler(context)
+
+    # --- accepting ---
+
+    def _accept_ssl(
+        self, protocol_factory: Callable[[], asyncio.BaseProtocol], sock: socket.socket, how: tuple[Any, ...]
+    ) -> None:
+        """In a task of its own, as the library does it: the handshake takes a while."""
+        sslcontext, server, handshake, shutdown = how
+        extra = {"peername": sock.getpeername()}
+        self.create_task(
+            self._accept_connection2(  # type: ignore[attr-defined]
+                protocol_factory,
+                sock,
+                extra,
+                sslcontext,
+                server,
+                ssl_handshake_timeout=handshake,
+                ssl_shutdown_timeout=shutdown,
+            )
+        )
+
+    def _accept_failed(self, exception: BaseException) -> None:
+        message = "Error on transport creation for incoming connection"
+        self.call_exception_handler({"message": message, "exception": exception})
+
+    def _accept_rests(self, acceptor: Any, exception: OSError) -> None:
+        """Nothing can be accepted now; a ready socket that is not read would make the loop spin."""
+        context = {
+            "message": "socket.accept() out of system resource",
+            "exception": exception,
+            "socket": asyncio.trsock.TransportSocket(acceptor.sock),
+        }
+        self.call_exception_handler(context)
+        self.call_later(asyncio.constants.ACCEPT_RETRY_DELAY, acceptor.resume)
+
+    # --- what the library makes with a transport class of its own ---
+
+    def _make_ssl_transport(
+        self,
+        rawsock: socket.socket,
+        protocol: asyncio.BaseProtocol,
+        sslcontext: Any,
+        waiter: "asyncio.Future[None] | None" = None,
+        *,
+        server_side: bool = False,
+        server_hostname: str | None = None,
+        extra: dict[str, Any] | None = None,
+        server: Any = None,
+        **timeouts: Any,
+    ) -> Any:
+        make: Any = asyncio.sslproto.SSLProtocol
+        tls = make(self, protocol, sslcontext, waiter, server_side, server_hostname, **timeouts)
+        self._make_socket_transport(rawsock, tls, extra=extra, server=server)
+        return tls._app_transport
+
+    async def _sendfile_native(self, transp: Any, file: Any, offset: int, count: int | None) -> int:
+        """Reading stops and what was written goes first; then the descriptor is watched for sendfile(2) alone."""
+        resume = transp.is_reading()
+        transp.pause_reading()
+        try:
+            await transp._make_empty_waiter()
+            transp._lend()
+            return await self.sock_sendfile(transp._sock, file, offset, count, fallback=False)
+        finally:
+            transp._reset_empty_waiter()
+            transp._take_back()
+            if resume:
+                transp.resume_reading()
+
+    def _sendfile_lost(self, waiter: "asyncio.Future[None]") -> None:
+        if not waiter.done():
+            waiter.set_exception(ConnectionError("Connection is closed by peer"))
 
 
 # A forked child has the same poller as its parent until it is given one of its own.
@@ -96,7 +194,12 @@ def _after_fork() -> None:
         loop._after_fork()
 
 
-os.register_at_fork(after_in_child=_after_fork)
+def _before_fork() -> None:
+    for loop in _loops:
+        loop._flush()
+
+
+os.register_at_fork(before=_before_fork, after_in_child=_after_fork)
 
 
 class _ProbeLoop:

@@ -95,7 +95,7 @@ static int empty_inbox(struct vel_aio *loop) {
 static int run_round(struct vel_aio *loop) {
     if (empty_inbox(loop) < 0)
         return -1;
-    if (!may_skip(loop) && ask_kernel(loop, wait_of(loop)) < 0)
+    if (!may_skip(loop) && (vel_aio__settle_all(loop) < 0 || ask_kernel(loop, wait_of(loop)) < 0))
         return -1;
     if (empty_inbox(loop) < 0)
         return -1;

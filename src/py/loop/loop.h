@@ -41,8 +41,10 @@ struct vel_aio_inbox {
     atomic_bool asleep;         /* the loop waits, or is about to: who files something wakes it */
 };
 
+union vel_addr;
 struct vel_aio_fd; /* watch.c */
 struct vel_handle;
+struct vel_transport;
 
 /* The instance of velocem._core.BaseEventLoop; the Python class adds the library's attributes behind it. */
 struct vel_aio {
@@ -63,7 +65,10 @@ struct vel_aio {
     size_t cancelled;            /* how many of them */
     struct vel_handle *spare[2]; /* freed handles and timer handles, chained; see handle.c */
     unsigned nspare[2];
-    struct vel_aio_fd **fds; /* by descriptor; owned, NULL where nothing is watched */
+    struct vel_transport *written;   /* chain of those that have something to flush when the callback returns */
+    struct vel_transport *unsettled; /* chain of those whose interest changes before the wait */
+    char *in;                        /* what all transports receive into; NULL until the first does */
+    struct vel_aio_fd **fds;         /* by descriptor; owned, NULL where nothing is watched */
     size_t nfds;
     struct vel_aio_inbox inbox;
     struct vel_wake wake;
@@ -149,6 +154,48 @@ void vel_aio__timer_cancelled(struct vel_aio *loop, struct vel_handle *handle);
 int64_t vel_aio__timers_wait(struct vel_aio *loop);
 int vel_aio__timers_run(struct vel_aio *loop);
 void vel_aio__timers_clear(struct vel_aio *loop);
+
+/* Of a number or of something with a fileno(). -1 with *bad and an exception; -1 without one for a file that has none
+ * (any more), unless it is watched. */
+int vel_aio__fd_of(struct vel_aio *loop, PyObject *given, bool *bad);
+
+/* A descriptor that a transport owns; the loop holds no reference for it. */
+int vel_aio__own_fd(struct vel_aio *loop, int fd, PyObject *transport);
+void vel_aio__disown_fd(struct vel_aio *loop, int fd, PyObject *transport);
+
+/* -1 with RuntimeError when an open transport owns it. */
+int vel_aio__no_transport(struct vel_aio *loop, PyObject *given, int fd);
+
+/* One that an acceptor reads; takes the reference. Its opposite: whether there was one. */
+int vel_aio__put_acceptor(struct vel_aio *loop, int fd, PyObject *acceptor);
+bool vel_aio__take_acceptor(struct vel_aio *loop, int fd);
+
+/* transport.c, transport_write.c, transport_type.c */
+int vel_aio__settle_all(struct vel_aio *loop);
+int vel_aio__flush_written(struct vel_aio *loop, int error);
+void vel_aio__transport_forget(PyObject *transport);
+int vel_aio__transport_forked(PyObject *transport);
+bool vel_aio__transport_is_held(PyObject *transport);
+bool vel_aio__transport_is_closing(PyObject *transport);
+int vel_aio__chains_visit(struct vel_aio *loop, visitproc visit, void *arg);
+void vel_aio__chains_clear(struct vel_aio *loop);
+PyObject *vel_aio__make_socket_transport(PyObject *o, PyObject *args, PyObject *kwargs);
+PyObject *vel_aio__flush_python(PyObject *o, PyObject *unused);
+
+/* When a callback has returned: its writes go out. error is what it came to, and is passed on. */
+static inline int vel_aio__after_callback(struct vel_aio *loop, int error) {
+    return loop->written != NULL ? vel_aio__flush_written(loop, error) : error;
+}
+
+/* listen.c */
+PyObject *vel_aio__start_serving(PyObject *o, PyObject *args, PyObject *kwargs);
+void vel_aio__acceptor_stop(PyObject *acceptor);
+int vel_aio__acceptor_forked(PyObject *acceptor);
+
+/* names.c: an IP address as the socket module has it; a socket object for fd, not blocking, which takes fd only when it
+ * is returned. A closed one for fd -1. */
+PyObject *vel_aio__name_of(const union vel_addr *addr);
+PyObject *vel_aio__socket_of(struct vel_loop_state *st, int fd);
 
 /* loop.c */
 int vel_aio__set_error(int rc); /* of a vel_err: MemoryError or OSError; -1 */

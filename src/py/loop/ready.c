@@ -182,7 +182,7 @@ static int run_one(struct vel_aio *loop, struct vel_ready *entry) {
 int vel_aio__run_ready(struct vel_aio *loop) {
     struct vel_ready entry;
     for (size_t n = loop->ready.len; n > 0 && vel_aio__ring_pop(&loop->ready, &entry); n--)
-        if (run_one(loop, &entry) < 0)
+        if (vel_aio__after_callback(loop, run_one(loop, &entry)) < 0)
             return -1;
     return 0;
 }

@@ -21,6 +21,19 @@ static int make_type(PyTypeObject **type, PyObject *module, PyType_Spec *spec, P
     return *type != NULL ? 0 : -1;
 }
 
+/* How many arguments Server._attach takes: itself, and from 3.13 on the transport. */
+static int look_at_server(struct vel_loop_state *st) {
+    PyObject *attach = PyObject_GetAttr(st->server, st->_attach);
+    PyObject *code = attach != NULL ? PyObject_GetAttrString(attach, "__code__") : NULL;
+    PyObject *count = code != NULL ? PyObject_GetAttrString(code, "co_argcount") : NULL;
+    long n = count != NULL ? PyLong_AsLong(count) : -1;
+    Py_XDECREF(count);
+    Py_XDECREF(code);
+    Py_XDECREF(attach);
+    st->server_takes_transport = n > 1;
+    return n < 0 ? -1 : 0;
+}
+
 static int fill(struct vel_loop_state *st, PyObject *module) {
 #define VEL_LOOP_STR(name)                                                                                             \
     if ((st->name = PyUnicode_InternFromString(#name)) == NULL)                                                        \
@@ -37,7 +50,11 @@ static int fill(struct vel_loop_state *st, PyObject *module) {
         Py_CLEAR(st->timer_handle_type);
     }
     st->no_args = PyTuple_New(0);
-    return st->no_args != NULL ? 0 : -1;
+    st->minus_one = PyLong_FromLong(-1);
+    st->try_native = PyObject_GetAttrString(st->sendfile_mode, "TRY_NATIVE");
+    if (st->no_args == NULL || st->minus_one == NULL || st->try_native == NULL)
+        return -1;
+    return look_at_server(st);
 }
 
 struct vel_loop_state *vel_loop_state_new(PyObject *module) {
@@ -57,6 +74,7 @@ int vel_loop_state_visit(struct vel_loop_state *st, visitproc visit, void *arg) 
 #define VEL_LOOP_IMPORT(name, from, attribute) Py_VISIT(st->name);
 #define VEL_LOOP_TYPE(name, base) Py_VISIT(st->name);
 #include "py/loop/state.def"
+    Py_VISIT(st->try_native);
     Py_VISIT(st->step_type);
     return 0;
 }
@@ -67,6 +85,8 @@ void vel_loop_state_clear(struct vel_loop_state *st) {
 #define VEL_LOOP_TYPE(name, base) Py_CLEAR(st->name);
 #include "py/loop/state.def"
     Py_CLEAR(st->no_args);
+    Py_CLEAR(st->minus_one);
+    Py_CLEAR(st->try_native);
     Py_CLEAR(st->step_type);
 }
 

@@ -10,6 +10,9 @@ struct vel_loop_state {
 #include "py/loop/state.def"
     PyObject *no_base; /* always NULL */
     PyObject *no_args; /* () */
+    PyObject *minus_one;
+    PyObject *try_native;        /* sendfile_mode's */
+    bool server_takes_transport; /* Server._attach(transport): from 3.13 on */
     /* How the accelerated tasks of asyncio look; NULL where they are not as expected (vel_loop_learn_tasks). */
     PyTypeObject *step_type;
     PyCFunction wakeup;

@@ -6,6 +6,7 @@
 #include "py/state.h"
 
 #include "base/err.h"
+#include "base/mem.h"
 
 /* --- made and freed ---------------------------------------------------------------------------------------------- */
 
@@ -41,6 +42,7 @@ static PyObject *new (PyTypeObject *type, PyObject *args, PyObject *kwargs) {
 /* What refers to others goes; what the kernel has given stays until close_core. */
 static int clear(PyObject *o) {
     struct vel_aio *loop = (struct vel_aio *)o;
+    vel_aio__chains_clear(loop);
     vel_aio__ring_clear(&loop->ready);
     vel_aio__ring_clear(&loop->inbox.ring);
     vel_aio__timers_clear(loop);
@@ -65,6 +67,8 @@ static int traverse(PyObject *o, visitproc visit, void *arg) {
         rc = vel_aio__ring_visit(&loop->inbox.ring, visit, arg);
     if (rc == 0)
         rc = vel_aio__fds_visit(loop, visit, arg);
+    if (rc == 0)
+        rc = vel_aio__chains_visit(loop, visit, arg);
     if (rc != 0)
         return rc;
     for (size_t i = 0; i < loop->timers.len; i++)
@@ -81,6 +85,7 @@ static void dealloc(PyObject *o) {
     clear(o);
     close_core(loop);
     vel_aio__handles_free(loop);
+    vel_free(loop->in);
     type->tp_free(o);
     Py_DECREF(type);
 }
@@ -213,6 +218,10 @@ static PyMethodDef methods[] = {
     {"_ensure_fd_no_transport", vel_aio__ensure_no_transport, METH_O, NULL},
     {"_watched", vel_aio__watched, METH_O,
      "_watched($self, fd, /)\n--\n\nEVENT_READ and EVENT_WRITE of what is watched."},
+    {"_make_socket_transport", FASTCALL(vel_aio__make_socket_transport), METH_VARARGS | METH_KEYWORDS, NULL},
+    {"_start_serving", FASTCALL(vel_aio__start_serving), METH_VARARGS | METH_KEYWORDS, NULL},
+    {"_flush", vel_aio__flush_python, METH_NOARGS,
+     "_flush($self, /)\n--\n\nSends what this thread's running callback has written."},
     {"_run_once", vel_aio__run_once, METH_NOARGS, NULL},
     {"_check_closed", check_closed, METH_NOARGS, NULL},
     {"_add_callback", vel_aio__add_callback, METH_O, NULL},

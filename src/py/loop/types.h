@@ -6,3 +6,5 @@
 extern PyType_Spec vel_aio__loop_type_spec;
 extern PyType_Spec vel_aio__handle_type_spec;
 extern PyType_Spec vel_aio__timer_handle_type_spec;
+extern PyType_Spec vel_aio__transport_type_spec;
+extern PyType_Spec vel_aio__acceptor_type_spec;

@@ -18,6 +18,7 @@ struct vel_aio_fd {
     PyObject *handles[2]; /* by side; NULL: not asked for */
     PyObject *file;       /* what has the fileno(), so that it can be taken off by it after it was closed; or NULL */
     PyObject *transport;  // borrowed: a transport takes itself off before it goes
+    PyObject *acceptor;   /* owned; or NULL */
 };
 
 /* --- told -------------------------------------------------------------------------------------------------------- */
@@ -93,6 +94,44 @@ static int settle(struct vel_aio_fd *slot) {
     return rc == VEL_ESYS && errno == ENOENT ? watch_anew(slot, io) : rc;
 }
 
+/* --- transports and acceptors ------------------------------------------------------------------------------------ */
+
+int vel_aio__own_fd(struct vel_aio *loop, int fd, PyObject *transport) {
+    struct vel_aio_fd *slot = find_or_make(loop, fd);
+    if (slot == NULL)
+        return -1;
+    slot->transport = transport;
+    return 0;
+}
+
+void vel_aio__disown_fd(struct vel_aio *loop, int fd, PyObject *transport) {
+    struct vel_aio_fd *slot = find(loop, fd);
+    if (slot != NULL && slot->transport == transport)
+        slot->transport = NULL;
+}
+
+bool vel_aio__take_acceptor(struct vel_aio *loop, int fd) {
+    struct vel_aio_fd *slot = find(loop, fd);
+    PyObject *acceptor = slot != NULL ? slot->acceptor : NULL; // borrowed: made our own by taking it from the field
+    if (acceptor == NULL)
+        return false;
+    slot->acceptor = NULL;
+    vel_aio__acceptor_stop(acceptor);
+    Py_DECREF(acceptor);
+    return true;
+}
+
+int vel_aio__put_acceptor(struct vel_aio *loop, int fd, PyObject *acceptor) {
+    struct vel_aio_fd *slot = find_or_make(loop, fd);
+    if (slot == NULL) {
+        Py_DECREF(acceptor);
+        return -1;
+    }
+    vel_aio__take_acceptor(loop, fd);
+    slot->acceptor = acceptor;
+    return 0;
+}
+
 /* --- adding and removing ----------------------------------------------------------------------------------------- */
 
 /* The old handle of that side, if any, is cancelled. */
@@ -127,6 +166,8 @@ static int put(struct vel_aio *loop, int fd, PyObject *file, enum side side, PyO
 /* 1 when there was one, 0 when not. */
 static int take_off(struct vel_aio *loop, int fd, enum side side) {
     struct vel_aio_fd *slot = find(loop, fd);
+    if (side == READER && vel_aio__take_acceptor(loop, fd))
+        return 1;
     if (loop->closed || slot == NULL || slot->handles[side] == NULL)
         return 0;
     PyObject *old = slot->handles[side];
@@ -148,21 +189,20 @@ static int fd_of_file(const struct vel_aio *loop, PyObject *file) {
     return -1;
 }
 
+/* int(given.fileno()), as the library has it. */
 static PyObject *number_of(struct vel_aio *loop, PyObject *given) {
     if (PyLong_Check(given))
         return Py_NewRef(given);
-    PyObject *number = PyObject_CallMethodNoArgs(given, loop->st->fileno);
-    if (number != NULL && PyLong_Check(number))
-        return number;
-    Py_XDECREF(number);
-    if (number != NULL || PyErr_ExceptionMatches(PyExc_AttributeError) || PyErr_ExceptionMatches(PyExc_TypeError) ||
-        PyErr_ExceptionMatches(PyExc_ValueError))
+    PyObject *told = PyObject_CallMethodNoArgs(given, loop->st->fileno);
+    PyObject *number = told != NULL ? PyNumber_Long(told) : NULL;
+    Py_XDECREF(told);
+    if (number == NULL && (PyErr_ExceptionMatches(PyExc_AttributeError) || PyErr_ExceptionMatches(PyExc_TypeError) ||
+                           PyErr_ExceptionMatches(PyExc_ValueError)))
         PyErr_Format(PyExc_ValueError, "Invalid file object: %R", given);
-    return NULL;
+    return number;
 }
 
-/* -1 with *bad an exception; -1 without one for a file that has none (any more). */
-static int fd_of(struct vel_aio *loop, PyObject *given, bool *bad) {
+int vel_aio__fd_of(struct vel_aio *loop, PyObject *given, bool *bad) {
     PyObject *number = number_of(loop, given);
     long fd = number != NULL ? PyLong_AsLong(number) : -1;
     Py_XDECREF(number);
@@ -172,10 +212,10 @@ static int fd_of(struct vel_aio *loop, PyObject *given, bool *bad) {
     return fd >= 0 ? (int)fd : fd_of_file(loop, given);
 }
 
-static int no_transport(struct vel_aio *loop, PyObject *given, int fd) {
+int vel_aio__no_transport(struct vel_aio *loop, PyObject *given, int fd) {
     const struct vel_aio_fd *slot = find(loop, fd);
     PyObject *transport = slot != NULL ? slot->transport : NULL; // borrowed: see the field
-    if (transport == NULL)
+    if (transport == NULL || vel_aio__transport_is_closing(transport))
         return 0;
     PyErr_Format(PyExc_RuntimeError, "File descriptor %R is used by transport %R", given, transport);
     return -1;
@@ -192,8 +232,8 @@ static PyObject *add(PyObject *o, PyObject *const *args, Py_ssize_t nargs, PyObj
     bool bad;
     if (vel_aio__take_call(loop, side == READER ? "add_reader" : "add_writer", "fd", args, nargs, kwnames, &call) < 0)
         return NULL;
-    int fd = fd_of(loop, call.own, &bad);
-    if (bad || (!internal && no_transport(loop, call.own, fd) < 0) || vel_aio__check_open(loop) < 0)
+    int fd = vel_aio__fd_of(loop, call.own, &bad);
+    if (bad || (!internal && vel_aio__no_transport(loop, call.own, fd) < 0) || vel_aio__check_open(loop) < 0)
         return NULL;
     if (fd < 0)
         return PyErr_Format(PyExc_ValueError, "Invalid file descriptor: %R", call.own);
@@ -216,8 +256,8 @@ static PyObject *take(PyObject *o, PyObject *const *args, Py_ssize_t nargs, PyOb
         return PyErr_Format(PyExc_TypeError, "%s() takes one argument: 'fd'",
                             side == READER ? "remove_reader" : "remove_writer");
     PyObject *given = args[0]; // borrowed: an argument of the running call
-    int fd = fd_of(loop, given, &bad);
-    if (bad || (!internal && no_transport(loop, given, fd) < 0))
+    int fd = vel_aio__fd_of(loop, given, &bad);
+    if (bad || (!internal && vel_aio__no_transport(loop, given, fd) < 0))
         return NULL;
     int had = take_off(loop, fd, side);
     return had < 0 ? NULL : PyBool_FromLong(had);
@@ -257,17 +297,18 @@ PyObject *vel_aio__remove_writer_internal(PyObject *o, PyObject *const *args, Py
 
 PyObject *vel_aio__ensure_no_transport(PyObject *o, PyObject *given) {
     bool bad;
-    int fd = fd_of((struct vel_aio *)o, given, &bad);
-    if (bad || no_transport((struct vel_aio *)o, given, fd) < 0)
+    int fd = vel_aio__fd_of((struct vel_aio *)o, given, &bad);
+    if (bad || vel_aio__no_transport((struct vel_aio *)o, given, fd) < 0)
         return NULL;
     Py_RETURN_NONE;
 }
 
 PyObject *vel_aio__watched(PyObject *o, PyObject *given) {
     bool bad;
-    int fd = fd_of((struct vel_aio *)o, given, &bad);
+    int fd = vel_aio__fd_of((struct vel_aio *)o, given, &bad);
     const struct vel_aio_fd *slot = find((struct vel_aio *)o, fd);
-    return bad ? NULL : PyLong_FromUnsignedLong(slot != NULL ? wanted(slot) : 0);
+    unsigned accepts = slot != NULL && slot->acceptor != NULL ? VEL_READ : 0u;
+    return bad ? NULL : PyLong_FromUnsignedLong(slot != NULL ? wanted(slot) | accepts : 0);
 }
 
 /* --- for the loop ------------------------------------------------------------------------------------------------ */
@@ -280,32 +321,49 @@ int vel_aio__fds_visit(struct vel_aio *loop, visitproc visit, void *arg) {
         Py_VISIT(slot->handles[READER]);
         Py_VISIT(slot->handles[WRITER]);
         Py_VISIT(slot->file);
+        Py_VISIT(slot->acceptor);
+        if (slot->transport != NULL && vel_aio__transport_is_held(slot->transport))
+            Py_VISIT(slot->transport);
     }
     return 0;
 }
 
-/* The table is detached first: what goes may look at it. */
+/* It is no longer in the table, and what goes may look there. */
+static void clear_slot(struct vel_aio *loop, struct vel_aio_fd *slot) {
+    if (slot->transport != NULL)
+        vel_aio__transport_forget(slot->transport);
+    if (slot->acceptor != NULL)
+        vel_aio__acceptor_stop(slot->acceptor);
+    vel_loop_unwatch(&loop->net, &slot->watch);
+    Py_CLEAR(slot->handles[READER]);
+    Py_CLEAR(slot->handles[WRITER]);
+    Py_CLEAR(slot->file);
+    Py_CLEAR(slot->acceptor);
+    vel_free(slot);
+}
+
 void vel_aio__fds_clear(struct vel_aio *loop) {
     struct vel_aio_fd **fds = loop->fds;
     size_t n = loop->nfds;
     loop->fds = NULL;
     loop->nfds = 0;
-    for (size_t fd = 0; fd < n; fd++) {
-        struct vel_aio_fd *slot = fds[fd];
-        if (slot == NULL)
-            continue;
-        vel_loop_unwatch(&loop->net, &slot->watch);
-        Py_CLEAR(slot->handles[READER]);
-        Py_CLEAR(slot->handles[WRITER]);
-        Py_CLEAR(slot->file);
-        vel_free(slot);
-    }
+    for (size_t fd = 0; fd < n; fd++)
+        if (fds[fd] != NULL)
+            clear_slot(loop, fds[fd]);
     vel_free(fds);
 }
 
 int vel_aio__fds_forked(struct vel_aio *loop) {
-    for (size_t fd = 0; fd < loop->nfds; fd++)
-        if (loop->fds[fd] != NULL && vel_loop_rewatch(&loop->net, &loop->fds[fd]->watch) != VEL_OK)
-            return -1;
-    return 0;
+    int rc = 0;
+    for (size_t fd = 0; rc == 0 && fd < loop->nfds; fd++) {
+        struct vel_aio_fd *slot = loop->fds[fd];
+        if (slot == NULL)
+            continue;
+        rc = vel_loop_rewatch(&loop->net, &slot->watch) == VEL_OK ? 0 : -1;
+        if (rc == 0 && slot->transport != NULL)
+            rc = vel_aio__transport_forked(slot->transport);
+        if (rc == 0 && slot->acceptor != NULL)
+            rc = vel_aio__acceptor_forked(slot->acceptor);
+    }
+    return rc;
 }

@@ -11,7 +11,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple, NoReturn, Protocol
 
 from velocem import _core, inbox, signals
 
@@ -25,8 +25,9 @@ AT_ONCE = signal.SIGQUIT
 class Report(NamedTuple):
     """What a child says.
 
-    "ready"; "failed", with the reason and where the application raised it, before it ends; "broken", the same, when it
-    waits for a file to change; "changed", with the file; "worn", when it has served its number of requests.
+    "ready", with what the application speaks; "failed", with the reason and where the application raised it, before it
+    ends; "broken", the same, when it waits for a file to change; "changed", with the file; "worn", when it has served
+    its number of requests.
     """
 
     word: str
@@ -103,8 +104,14 @@ class Pipes(NamedTuple):
     leash: int
 
 
-def fork(work: Callable[[Reporter], int], others: Iterable[Child]) -> Child:
-    """A child that does the work and ends with the status it returns. It lets go of what belongs to the others."""
+class Closable(Protocol):
+    """Something that a child lets go of."""
+
+    def close(self) -> None: ...
+
+
+def fork(work: Callable[[Reporter], int], others: Iterable[Closable]) -> Child:
+    """A child that does the work and ends with the status it returns. It closes what belongs to others."""
     pipes = Pipes(*os.pipe(), *os.pipe())
     os.set_blocking(pipes.reports, False)
     flush_streams()
@@ -157,7 +164,7 @@ def live(begin: Callable[[], None], work: Callable[[], int]) -> NoReturn:
         os._exit(status)
 
 
-def begin(pipes: Pipes, parent: int, others: Iterable[Child], mask: set[int | signal.Signals]) -> None:
+def begin(pipes: Pipes, parent: int, others: Iterable[Closable], mask: set[int | signal.Signals]) -> None:
     """Be a process of its own, with signals as in a new one."""
     reset_signals()
     for other in others:

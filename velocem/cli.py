@@ -144,8 +144,7 @@ def start(argv: Sequence[str] | None) -> None:
         server.load(settings.app, settings)
         print(f"{settings.app} can be served")  # noqa: T201
     if not (check or show):
-        settings = read_config(values)
-        server.serve(settings.app, settings)
+        server.serve(read_config(values).app, lambda: read_config(values))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -41,6 +41,10 @@ class Inbox:
             # None is a handler that was not set from Python, and cannot be set again from it.
             signal.signal(number, signal.SIG_DFL if old is None else old)
         signal.set_wakeup_fd(self.old_fd)
+        self.close()
+
+    def close(self) -> None:
+        """In a child this is all there is to do."""
         os.close(self.read_fd)
         os.close(self.write_fd)
 

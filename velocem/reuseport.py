@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
+from velocem.logging import logger
 from velocem.sockets import Listener
 
 # Of Linux: setsockopt(2), and the few instructions of classic BPF that a choice needs.
@@ -129,7 +130,7 @@ class Shares:
             for group in grown:
                 group.shrink()
             raise
-        self.steer(self.chosen)
+        self.apply()
         self.count += 1
         return self.count - 1
 
@@ -151,9 +152,17 @@ class Shares:
 
     def steer(self, numbers: Collection[int]) -> None:
         """New connections go to these workers, if there are any; where all share a socket, each takes what it can."""
-        self.chosen = sorted(numbers)
+        chosen = sorted(numbers)
+        if chosen != self.chosen:
+            self.chosen = chosen
+            self.apply()
+
+    def apply(self) -> None:
         for group in self.groups.values():
-            group.steer(self.chosen)
+            try:
+                group.steer(self.chosen)
+            except OSError as error:  # the kernel then chooses among all of them
+                logger.debug("new connections cannot be steered: %s", error.strerror)
 
 
 def can_multiply(listener: Listener) -> bool:

@@ -28,9 +28,8 @@ def title(role: str, name: str) -> None:
 class Task(NamedTuple):
     """What a worker process is to do."""
 
-    make: Callable[
-        [list[Listener], int], RunningWorker
-    ]  # loads the application; the number is the descriptor for reports
+    # Loads the application, and says what it speaks; the number is the descriptor for reports.
+    make: Callable[[list[Listener], int], tuple[RunningWorker, str]]
     portion: Portion
     grace: float
     keep_exit_functions: bool  # those of before the fork are the application's
@@ -43,7 +42,7 @@ def work(task: Task, reporter: Reporter) -> int:
         atexit._clear()  # pyright: ignore[reportPrivateUsage] # noqa: SLF001
     watch = Watch(lambda path: reporter.say("changed", path)) if task.reload else None
     try:
-        worker = task.make(task.portion.own + task.portion.shared, reporter.fd)
+        worker, interface = task.make(task.portion.own + task.portion.shared, reporter.fd)
     except (StartError, ConfigError) as error:
         if watch:
             watch.add(behind(error))
@@ -53,7 +52,7 @@ def work(task: Task, reporter: Reporter) -> int:
         return 1
     if watch:
         watch.look()
-    handler = signals.run(worker, actions(task.portion, task.grace), lambda: reporter.say("ready"))
+    handler = signals.run(worker, actions(task.portion, task.grace), lambda: reporter.say("ready", interface))
     if not handler.killed:
         finish()
     return 0

@@ -60,6 +60,19 @@ def test_reloads_with_one_socket_for_all(start: Start, full: bool, tell: Tell) -
     assert load.losses == []
 
 
+def test_reloads_with_threads(start: Start, full: bool, tell: Tell) -> None:
+    """The same with threads (--threads 4)."""
+    process = start(PID, "--workers", "2", "--threads", "4")
+    with busy(process) as load:
+        for _ in range(10 if full else 2):
+            load.wait_for(500 if full else 50)
+            before = workers_of(process)
+            process.send(signal.SIGHUP)
+            wait_for_others(process, before)
+    tell(load.figure)
+    assert load.losses == []
+
+
 def test_workers_that_wear_out(start: Start, full: bool, tell: Tell) -> None:
     """Workers replaced after 200 requests each (--max-requests) under load."""
     process = start(PID, "--workers", "2", "--max-requests", "200", "--max-requests-jitter", "100")

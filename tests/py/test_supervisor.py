@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -246,6 +247,35 @@ def test_a_reload_that_fails_keeps_the_old_workers_and_says_so(folder: Path) -> 
         wait_until(lambda: len(workers_of(process)) == 2 and not before & workers_of(process))
 
 
+def test_a_reload_reads_the_configuration_again(folder: Path) -> None:
+    path = folder / "pyproject.toml"
+    path.write_text("[tool.velocem]\nworkers = 2\nlimit-target = 1000\n")
+    target = "/" + "a" * 1500
+    with start(folder) as process:
+        with Client(process.address) as client:
+            assert client.ask(request("GET", target)).status == 414
+        path.write_text("[tool.velocem]\nworkers = 1\nlimit-target = 2000\nbacklog = 7\n")
+        process.send(signal.SIGHUP)
+        wait_until(lambda: len(workers_of(process)) == 1)
+        with Client(process.address) as client:
+            assert client.ask(request("GET", target)).status == 200
+        assert "only a new start changes: backlog" in "".join(process.errors)
+        path.write_text("[tool.velocem]\nwokers = 3\n")
+        process.send(signal.SIGHUP)
+        wait_until(seen_in(process, "Velocem does not reload: [tool.velocem] wokers: no such option"))
+        ask(process)
+
+
+def test_a_reload_while_workers_still_start_takes_what_is_there_then(folder: Path) -> None:
+    (folder / "slow_start.py").write_text("import time\nopen('importing', 'w').close()\ntime.sleep(60)\n")
+    process = start(folder, "--workers", "2", app="slow_start:app")
+    wait_until((folder / "importing").exists)
+    (folder / "slow_start.py").write_text("from site_app import app\n")
+    process.send(signal.SIGHUP)
+    with process:
+        assert len(answers_of(process, 2)) == 2
+
+
 def test_a_worker_more_and_a_worker_less(folder: Path) -> None:
     with start(folder, "--workers", "1") as process:
         (first,) = workers_of(process)
@@ -260,6 +290,18 @@ def test_a_worker_more_and_a_worker_less(folder: Path) -> None:
         process.send(signal.SIGTTOU)  # the last one stays
         process.send(signal.SIGTTIN)
         wait_until(lambda: len(workers_of(process)) == 2)
+
+
+def test_scaled_down_and_up_again_before_the_worker_has_left(folder: Path) -> None:
+    with start(folder, "--workers", "2") as process, Client(process.address) as client:
+        before = workers_of(process)
+        process.send(signal.SIGTTOU)
+        wait_until(seen_in(process, "goes on with 1 workers"))
+        process.send(signal.SIGTTIN)
+        wait_until(seen_in(process, "goes on with 2 workers"))
+        assert len(answers_of(process, 2)) == 2
+        assert client.ask(request()).status == 200
+        assert workers_of(process) == before
 
 
 # The end.
@@ -490,6 +532,63 @@ def test_a_log_that_cannot_be_written(folder: Path) -> None:
     result = command("site_app:app", "--port", "0", "--access-logfile", "/no/such/folder/log", cwd=folder)
     assert result.returncode == 3
     assert result.stderr == "velocem: error: cannot write to /no/such/folder/log: No such file or directory\n"
+
+
+# The world around.
+
+
+def test_systemd_is_told_how_it_goes(folder: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(folder / "notify"))
+        manager.settimeout(20)
+        process = Process(
+            "site_app:app", "--port", "0", "-w", "2", cwd=folder, env={"NOTIFY_SOCKET": str(folder / "notify")}
+        )
+        with process:
+            assert manager.recv(100) == b"READY=1"
+            process.send(signal.SIGHUP)
+            assert manager.recv(100).startswith(b"RELOADING=1\nMONOTONIC_USEC=")
+            assert manager.recv(100) == b"READY=1"
+            process.send(signal.SIGTERM)
+            assert manager.recv(100) == b"STOPPING=1"
+            assert process.wait() == 0
+
+
+CONTAINER = """
+import os, subprocess, sys
+# An orphan: its parent ends at once, and it some time later.
+ORPHAN = "import subprocess, sys; subprocess.Popen(['sleep', '0.5'])"
+def app(environ, start_response):
+    subprocess.run([sys.executable, "-c", ORPHAN], check=True)
+    start_response("200 OK", [])
+    return [str(os.getppid()).encode()]
+"""
+
+
+@pytest.mark.skipif(
+    subprocess.run(["unshare", "--pid", "--fork", "true"], capture_output=True, check=False).returncode != 0,
+    reason="no right to make a process name space",
+)
+def test_the_first_process_of_a_container_buries_orphans(folder: Path) -> None:
+    (folder / "container.py").write_text(CONTAINER)
+    line = ["unshare", "--pid", "--fork", "--mount-proc", sys.executable, "-m", "velocem", "container:app"]
+    popen = subprocess.Popen(
+        [*line, "--workers", "1", "--port", "0"], cwd=folder, env=environment(), stderr=subprocess.PIPE, text=True
+    )
+    assert popen.stderr is not None
+    try:
+        port = int(popen.stderr.readline().partition("http://127.0.0.1:")[2].split()[0])
+        with Client(("127.0.0.1", port)) as client:
+            assert client.ask(request()).body == b"1"
+        (supervisor,) = children_of(popen.pid)
+        wait_until(lambda: len(children_of(supervisor)) == 2)
+        wait_until(lambda: len(children_of(supervisor)) == 1)
+        os.kill(supervisor, signal.SIGTERM)
+        assert popen.wait(20) == 0
+    finally:
+        popen.kill()
+        popen.wait()
+        popen.stderr.close()
 
 
 # Sockets.

@@ -172,7 +172,7 @@ def test_out_of_descriptors_accepting_rests_and_goes_on(
         resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, hard))
         try:
             await loop.sock_connect(sock, server.sockets[0].getsockname())
-            while not errors:  # noqa: ASYNC110
+            while not errors:
                 await asyncio.sleep(0.001)
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
@@ -208,7 +208,7 @@ def test_a_server_that_is_closed_while_accepting_rests_is_not_woken(
         os.close(lowest)
         resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, hard))
         try:
-            while not errors:  # noqa: ASYNC110
+            while not errors:
                 await asyncio.sleep(0.001)
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

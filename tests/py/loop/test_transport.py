@@ -87,7 +87,7 @@ Run = Callable[[Callable[[Pair], Awaitable[None]]], None]
 
 async def until(condition: Callable[[], object]) -> None:
     async with asyncio.timeout(30):
-        while not condition():  # noqa: ASYNC110
+        while not condition():
             await asyncio.sleep(0.001)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-START_LINE = re.compile(r"Velocem \S+ serving \S+ \(wsgi[^)]*\) on (.+) \(pid \d+\)")
+START_LINE = re.compile(r"Velocem \S+ serving \S+ \((?:wsgi|asgi)[^)]*\) on (.+) \(pid \d+\)")
 
 
 def environment(extra: dict[str, str] | None = None) -> dict[str, str]:
@@ -67,8 +67,10 @@ class Process:
         self.output.extend(self.popen.stdout)
 
     def __enter__(self) -> Self:
-        assert self.started.wait(30)
-        assert self.urls, f"it did not start: {''.join(self.errors)}"
+        self.started.wait(30)
+        if not self.urls:
+            self.popen.kill()
+            raise AssertionError(f"it did not start: {''.join(self.errors)}")
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:

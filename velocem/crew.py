@@ -1,0 +1,313 @@
+"""The workers of a supervisor: started, seated, replaced, sent away, buried."""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from velocem import children, notify, workers
+from velocem.children import REPLACED, RETIRED, Child, Closable, Report, Reporter
+from velocem.exceptions import StartError
+from velocem.logging import logger
+from velocem.reuseport import Shares
+from velocem.slots import Slot
+from velocem.sockets import Listener
+from velocem.types import RunningWorker
+from velocem.workers import Task
+
+# So many workers may end without a word before the first has served.
+FIRST_TRIES = 3
+
+# What a worker gets after a change of a file.
+RESTART_SECONDS = 2.0
+
+# Handshakes under way when a socket is taken out of the choice: see docs/processes.md.
+LAST_CONNECTIONS_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the workers are to be."""
+
+    name: str
+    make: Callable[[list[Listener], int], tuple[RunningWorker, str]]  # as Task has it
+    count: int
+    grace: float
+    preloaded: bool = False
+    reload: bool = False
+
+
+class Crew:
+    """Those that serve, are being started, or have still something to finish."""
+
+    def __init__(self, plan: Plan, shares: Shares, announce: Callable[[str, int], None]) -> None:
+        self.plan = plan
+        self.shares = shares
+        self.announce = announce  # called once, when everything serves: with what, and by how many
+        self.slots: list[Slot] = []
+        self.leaving: dict[Child, Slot] = {}
+        self.to_replace: list[Slot] = []
+        self.not_for_workers: list[Closable] = []
+        self.ever_ready = False
+        self.announced = False
+        self.reloading = False
+        self.stopping = False
+
+    def children(self) -> list[Child]:
+        return [*self.leaving, *(child for slot in self.slots for child in slot.children())]
+
+    def seconds_to_next(self) -> float | None:
+        times = [child.deadline for child in self.children()]
+        for slot in self.slots:
+            times += slot.times()
+        due = [at for at in times if at is not None]
+        return min(due) - time.monotonic() if due else None
+
+    def turn(self) -> None:
+        """Hear what the children say, see who has ended, do what is due."""
+        for child in self.children():
+            self.listen_to(child)
+        for child in self.children():
+            self.bury(child)
+        self.meet_deadlines()
+        self.drop_slots()
+        self.start_due()
+        self.shares.steer([slot.number for slot in self.slots if slot.serves])
+
+    # How many.
+
+    def wanted(self) -> int:
+        return sum(slot.is_wanted for slot in self.slots)
+
+    def resize(self, count: int) -> None:
+        """The slots that are wanted are always the first ones."""
+        while self.wanted() < count:
+            if not self.add():
+                return
+        while self.wanted() > max(count, 1):
+            slot = self.slots[self.wanted() - 1]
+            slot.leave_at = time.monotonic() + LAST_CONNECTIONS_SECONDS
+
+    def add(self) -> bool:
+        if self.wanted() < len(self.slots):
+            self.slots[self.wanted()].take_back()
+            return True
+        try:
+            if len(self.slots) == self.shares.count:
+                self.shares.grow()
+        except OSError as error:
+            logger.error("no socket for another worker: %s", error.strerror)
+            return False
+        self.slots.append(Slot(len(self.slots)))
+        return True
+
+    def drop_slots(self) -> None:
+        """The last ones, once nobody is left in them: the kernel numbers sockets by their order."""
+        while self.slots and self.is_empty(self.slots[-1]):
+            self.slots.pop()
+            self.shares.shrink()
+
+    def is_empty(self, slot: Slot) -> bool:
+        return slot.given_up and not slot.children() and slot not in self.leaving.values()
+
+    # Coming.
+
+    def start_due(self) -> None:
+        now = time.monotonic()
+        for slot in self.slots:
+            if slot.is_due(now):
+                self.start(slot)
+
+    def start(self, slot: Slot) -> None:
+        slot.start_at = None
+        try:
+            others = [*self.children(), *self.not_for_workers]
+            slot.coming = children.fork(lambda reporter: self.work(slot, reporter), others)
+        except OSError as error:
+            logger.error("%s cannot be started: %s", slot, error.strerror)
+            self.try_again(slot)
+
+    def work(self, slot: Slot, reporter: Reporter) -> int:
+        """In the child."""
+        workers.title(str(slot), self.plan.name)
+        self.shares.close_all_but(slot.number)
+        plan, portion = self.plan, self.shares.of(slot.number)
+        return workers.work(Task(plan.make, portion, plan.grace, plan.preloaded, plan.reload), reporter)
+
+    def listen_to(self, child: Child) -> None:
+        for report in child.read():
+            slot = next((slot for slot in self.slots if child in slot.children()), None)
+            if slot is not None:
+                self.hear(slot, child, report)
+
+    def hear(self, slot: Slot, child: Child, report: Report) -> None:
+        match report.word:
+            case "ready":
+                self.seat(slot, child, report.text)
+            case "failed":
+                child.failure = report
+            case "broken":
+                sys.stderr.write(report.trace)
+                logger.error("%s: Velocem waits until a file changes", report.text)
+            case "changed":
+                logger.info("%s has changed: Velocem starts again", report.text)
+                self.restart()
+            case "worn":
+                self.wear_out(slot)
+            case _:
+                raise AssertionError(report)
+
+    def seat(self, slot: Slot, child: Child, interface: str) -> None:
+        """The new worker serves: the old one may go."""
+        self.ever_ready = True
+        old = slot.seat(child)
+        if old is not None:
+            self.leave(old, slot, REPLACED)
+        if self.announced:
+            logger.info("%s serves (pid %d)", slot, child.pid)
+        elif all(slot.current or slot.failures for slot in self.slots):
+            self.announced = True
+            self.announce(interface, len(self.slots))
+        self.replace_next()
+
+    def start_failed(self, slot: Slot, child: Child, status: int) -> None:
+        reason = child.failure.text if child.failure else f"it died: {describe(status)}"
+        if child.failure:
+            sys.stderr.write(child.failure.trace)
+        if not self.ever_ready and (child.failure or slot.failures >= FIRST_TRIES):
+            raise StartError(reason)
+        logger.error("%s (pid %d) failed to start: %s", slot, child.pid, reason)
+        # A reload is over; those that are worn have told so only once.
+        self.to_replace = [other for other in self.to_replace if other.is_worn]
+        if slot.current is not None:
+            logger.error("%s of before goes on (pid %d)", slot, slot.current.pid)
+        if slot.current is None or slot.is_worn:
+            self.try_again(slot)
+
+    def try_again(self, slot: Slot) -> None:
+        if not slot.is_wanted:
+            return
+        delay = slot.failed()
+        if delay > 0:
+            logger.warning("%s is started again in %g seconds", slot, delay)
+
+    # Replaced.
+
+    def replace_all(self) -> None:
+        """One after the other; where nobody serves, at once."""
+        self.reloading = True
+        notify.reloading()
+        for slot in self.slots:
+            # What is being started may have read files of before.
+            if slot.coming is not None:
+                self.leave(slot.coming, slot, signal.SIGKILL)
+                slot.coming = None
+            if slot.current is None and slot.is_wanted:
+                slot.start_at = time.monotonic()
+        self.to_replace = [slot for slot in self.slots if slot.serves]
+        self.replace_next()
+
+    def replace_next(self) -> None:
+        """Start the next replacement, unless one is being started."""
+        if self.reloading and not self.to_replace and not any(slot.coming for slot in self.slots):
+            self.reloading = False
+            notify.ready()
+        while self.to_replace and not any(slot.coming for slot in self.slots):
+            slot = self.to_replace.pop(0)
+            if slot.serves:
+                self.start(slot)
+
+    def wear_out(self, slot: Slot) -> None:
+        slot.is_worn = True
+        if slot.coming is None and slot not in self.to_replace:
+            self.to_replace.append(slot)
+            self.replace_next()
+
+    def restart(self) -> None:
+        """For a developer: what serves the code of before ends, then another begins."""
+        for slot in self.slots:
+            self.dismiss(slot, REPLACED, RESTART_SECONDS)
+            slot.start_at = time.monotonic()
+
+    # Going.
+
+    def dismiss_all(self, number: signal.Signals) -> None:
+        """The end."""
+        self.stopping = True
+        self.to_replace = []
+        for slot in self.slots:
+            slot.start_at = slot.leave_at = None
+            self.dismiss(slot, number)
+
+    def dismiss(self, slot: Slot, number: signal.Signals, grace: float | None = None) -> None:
+        for child in slot.children():
+            self.leave(child, slot, number, grace)
+        slot.coming = slot.current = None
+
+    def leave(self, child: Child, slot: Slot, number: signal.Signals, grace: float | None = None) -> None:
+        """It ends, within its grace."""
+        if grace is None and self.plan.grace:
+            grace = self.plan.grace + workers.CLEAN_UP_SECONDS
+        child.send(number, within=grace)
+        self.leaving[child] = slot
+
+    def meet_deadlines(self) -> None:
+        now = time.monotonic()
+        for child in self.children():
+            if child.deadline is not None and child.deadline <= now:
+                child.deadline = None
+                os.kill(child.pid, signal.SIGKILL)
+        for slot in self.slots:
+            if slot.leave_at is not None and slot.leave_at <= now:
+                slot.start_at = slot.leave_at = None
+                slot.given_up = True
+                self.dismiss(slot, RETIRED)
+
+    def kill_all(self) -> None:
+        """Nobody is left behind, whatever happened."""
+        for child in self.children():
+            os.kill(child.pid, signal.SIGKILL)
+        for child in self.children():
+            os.waitpid(child.pid, 0)
+            child.close()
+
+    # Gone.
+
+    def bury(self, child: Child) -> None:
+        status = child.reap()
+        if status is None:
+            return
+        self.listen_to(child)
+        child.close()
+        if child in self.leaving:
+            self.left(self.leaving.pop(child), child, status)
+            return
+        slot = next(slot for slot in self.slots if child in slot.children())
+        if child is slot.coming:
+            slot.coming = None
+            self.start_failed(slot, child, status)
+            self.replace_next()
+        else:
+            self.died(slot, child, status)
+
+    def left(self, slot: Slot, child: Child, status: int) -> None:
+        if status < 0 and child.is_ready and not self.stopping:
+            logger.warning("%s (pid %d) was ended by %s", slot, child.pid, describe(status))
+
+    def died(self, slot: Slot, child: Child, status: int) -> None:
+        """A worker that served is gone."""
+        logger.error("%s (pid %d) died: %s", slot, child.pid, describe(status))
+        slot.vacate()
+        if slot.coming is None:
+            self.try_again(slot)
+
+
+def describe(status: int) -> str:
+    if status >= 0:
+        return f"exit status {status}"
+    try:
+        return signal.Signals(-status).name
+    except ValueError:
+        return f"signal {-status}"

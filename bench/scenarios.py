@@ -288,7 +288,8 @@ TOTAL = {"name": "Widget", "total": 37.5, "tags": 2}
 
 
 def frameworks() -> Iterator[Scenario]:
-    kinds: frozenset[Kind] = frozenset({"framework"})
+    """Asked of the servers too that are a framework at the same time: those whose folder has the applications."""
+    kinds: frozenset[Kind] = frozenset({"framework", "server"})
     yield Scenario(
         name="json",
         title="JSON",

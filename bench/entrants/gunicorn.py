@@ -1,4 +1,4 @@
-"""gunicorn with its threads and its parser in C. One thread is the cheapest on one core: more pass the GIL around."""
+"""gunicorn with its threads and its parser in C. Four threads, as its manual advises, were cheaper than 1, 2, 8, 32."""
 
 from entrants import Entrant
 
@@ -7,7 +7,7 @@ ENTRANT = Entrant(
     about="Python, threads, C parser",
     command=(
         *("{programs}/gunicorn", "--bind", "127.0.0.1:{port}", "--workers", "1", "--worker-class", "gthread"),
-        *("--threads", "1", "--http-parser", "fast", "--keep-alive", "60", "--log-level", "error"),
+        *("--threads", "4", "--http-parser", "fast", "--keep-alive", "60", "--log-level", "error"),
         *("--worker-connections", "20000", "--worker-tmp-dir", "/dev/shm", "--no-control-socket"),
         "{app}:app",
     ),

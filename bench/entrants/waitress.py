@@ -1,4 +1,4 @@
-"""waitress: one thread for the sockets, here one for the application, and poll, without which it has 1,024 sockets."""
+"""waitress: a thread for the sockets, one for the application, which is cheaper than four; poll for many sockets."""
 
 from entrants import Entrant
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import readme
 import results
 import tables
 from charts import Bar, Curve, Looks, Panel, bars, curves, short
@@ -167,8 +168,15 @@ def write(path: Path) -> list[Path]:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench-report ARGS=", description=__doc__.splitlines()[0])
     parser.add_argument("result", type=Path, nargs="?", help="the file of a run; the newest if none is given")
-    for path in write(parser.parse_args().result or results.newest(results.FOLDER)):
-        print(path)
+    parser.add_argument("--readme", action="store_true", help="its figures into the README too")
+    options = parser.parse_args()
+    path = (options.result or results.newest(results.FOLDER)).resolve()
+    for written in write(path):
+        print(written)
+    if options.readme:
+        front = results.ROOT / "README.md"
+        front.write_text(readme.replaced(front.read_text(), results.read(path), path.relative_to(results.ROOT)))
+        print(front)
     return 0
 
 

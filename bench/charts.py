@@ -169,7 +169,7 @@ def wrapped(words: str, width: float) -> list[str]:
 
 def heading(drawing: Drawing, title: str, about: str) -> float:
     """Where the rest begins."""
-    drawing.text(PAD, PAD + 14, title, "title")
+    drawing.text(PAD, PAD + 14, title[:1].upper() + title[1:], "title")
     y = PAD + 33.0
     for line in wrapped(about, WIDTH - 2 * PAD):
         drawing.text(PAD, y, line, "small")

@@ -24,6 +24,7 @@
 enum {
     READ_SIZE = 64 << 10, /* the same read buffer as the server it stands beside */
     EVENTS = 256,
+    ACCEPTS = 64, /* in one turn */
     MOST_FDS = 1 << 16,
     HEAD_MOST = 512,
     COPIES_MOST = 256,     /* of the answer, so that several leave in one send */
@@ -158,19 +159,40 @@ static void readable(struct server *s, int fd) {
         answer(s, fd, received / size);
 }
 
-/* One at a time: epoll tells of the next one too, and a call that finds none is saved. */
-static void accept_one(struct server *s) {
+/* Where every request has a connection of its own, it has come with it (TCP_DEFER_ACCEPT): then the connection is gone
+ * before epoll ever hears of it. */
+static bool answer_at_once(struct server *s, int fd) {
+    if (!s->close_each || s->request_size != 0 || s->file >= 0)
+        return false;
+    ssize_t n = recv(fd, s->in, READ_SIZE, 0);
+    if (n < 0 && errno == EAGAIN)
+        return false;
+    if (n > 0 && send(fd, s->answers, s->answer_size, MSG_NOSIGNAL) < 0 && errno == EAGAIN)
+        die("an answer that does not fit into a new socket");
+    close(fd);
+    return true;
+}
+
+static bool accept_one(struct server *s) {
     int fd = accept4(s->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0)
-        return;
+        return false;
     if (fd >= MOST_FDS) {
         close(fd);
-        return;
+        return true;
     }
+    if (answer_at_once(s, fd))
+        return true;
     s->conns[fd] = (struct conn){0};
     struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
     if (epoll_ctl(s->epoll, EPOLL_CTL_ADD, fd, &event) != 0)
         die("epoll_ctl");
+    return true;
+}
+
+static void accept_some(struct server *s) {
+    for (int left = ACCEPTS; left > 0 && accept_one(s); left--)
+        ;
 }
 
 static _Noreturn void serve(struct server *s) {
@@ -180,7 +202,7 @@ static _Noreturn void serve(struct server *s) {
         for (int i = 0; i < n; i++) {
             int fd = events[i].data.fd;
             if (fd == s->listener)
-                accept_one(s);
+                accept_some(s);
             else if (events[i].events & EPOLLOUT)
                 go_on(s, fd, true);
             else

@@ -73,7 +73,8 @@ def heading(result: Result) -> str:
 
 
 def about(result: Result) -> str:
-    return ABOUT.get(result["way"], CPU.format(unit=result["unit"])) + " " + SPREAD
+    text = ABOUT.get(result["way"], CPU.format(unit=result["unit"]))
+    return text if result["way"] == "memory" else f"{text} {SPREAD}"
 
 
 def curves_of(some: list[Result], known: Known) -> list[Curve]:

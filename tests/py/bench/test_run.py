@@ -170,13 +170,13 @@ def test_the_expected_time_grows_with_rounds_and_entrants() -> None:
     assert measures.expected_seconds(BY_NAME["idle"], 1, 7, 1.0) > one + 7 * 0.5
 
 
-def test_a_full_run_fits_in_forty_minutes() -> None:
+def test_a_full_run_fits_in_three_quarters_of_an_hour() -> None:
     entrants = list(everyone().values())
     total = sum(
         measures.expected_seconds(one, len(run.taking_part(one, entrants, named=False)), one.rounds, 1.0, after)
         for one, after in zip(scenarios.EVERY, [None, *scenarios.EVERY], strict=False)
     )
-    assert total < 40 * 60
+    assert total < 45 * 60
 
 
 def test_progress_is_plain_lines_without_a_terminal() -> None:
@@ -286,7 +286,7 @@ def test_a_whole_run_writes_a_table_and_a_result(programs: Programs, tmp_path: P
     found = json.loads(next(tmp_path.glob("*.json")).read_text())
     assert set(found["scenarios"]) == set(given.scenario.split(","))
     for name, result in found["scenarios"].items():
-        assert set(result["entrants"]) == {"velocem", "limit"}, (name, result["left_out"])
+        assert set(result["entrants"]) >= {"velocem", "limit"}, (name, result["left_out"])
         assert "velocem" in done.stdout
     hello = found["scenarios"]["hello"]["entrants"]["velocem"]
     assert len(hello["samples"]) == 2

@@ -48,6 +48,9 @@ class Worker:
         # Bytes of a request body held in memory before a temporary file.
         body_memory: int = ...,
         server_header: str | None = ...,
+        # Peers that are believed: addresses, networks, "unix", "*"; and the names of the fields that are.
+        forwarded_allow: Sequence[str] = (),
+        forwarded_headers: Sequence[str] = ...,
         date_header: bool = ...,
         # -1: no access log.
         access_fd: int = ...,

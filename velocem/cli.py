@@ -3,7 +3,7 @@
 import argparse
 import platform
 from collections.abc import Mapping, Sequence
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 from velocem import __version__, config, server
 from velocem.config import LATER, TABLE, Config, Layer
@@ -85,6 +85,8 @@ def show_default(name: str, default: object) -> str:
         return "on" if default or name in COMMAND_DEFAULTS else "off"
     if default in ((), "", config.NO_FD):
         return "none"
+    if isinstance(default, tuple):
+        return ",".join(cast("tuple[str, ...]", default))
     if isinstance(default, int) and metavar(name) == "SIZE":
         return show_size(default)
     return f"{default:g}" if isinstance(default, float) else str(default) or "none"

@@ -1,6 +1,7 @@
 """The options: one table for the command line, the environment, pyproject.toml and the calls."""
 
 import difflib
+import ipaddress
 import json
 import math
 import os
@@ -27,10 +28,19 @@ WEEK = 7 * 24 * 3600.0
 UNITS = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 WORDS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 
+# The two first are what every proxy is told to set.
+FORWARDED_HEADERS = (
+    "x-forwarded-for",
+    "x-forwarded-proto",
+    "x-forwarded-host",
+    "x-forwarded-port",
+    "x-forwarded-prefix",
+    "forwarded",
+)
+
 # Names that later versions will give a meaning; until then they are refused, never ignored.
 LATER = frozenset(
     {
-        "forwarded_allow_ips",
         "limit_concurrency",
         "root_path",
     }
@@ -171,6 +181,37 @@ def mode(value: object) -> str:
     return digits
 
 
+def words(value: object) -> list[str]:
+    """As members; commas separate in a list too."""
+    return [word.strip() for one in members(value) for word in text(one).split(",") if word.strip()]
+
+
+def read_networks(value: object) -> tuple[str, ...]:
+    return tuple(word if word in ("*", "unix") else read_network(word) for word in words(value))
+
+
+def read_network(word: str) -> str:
+    """In the one form that the core reads."""
+    try:
+        network = ipaddress.ip_network(word)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+    if "%" in word:
+        raise ConfigError(f"{word!r} has a zone, which a peer's address is not compared by")
+    return str(network.network_address if network.num_addresses == 1 else network)
+
+
+def read_forwarded_headers(value: object) -> tuple[str, ...]:
+    found = tuple(dict.fromkeys(word.lower() for word in words(value)))
+    if not set(found) <= set(FORWARDED_HEADERS) or not found:
+        raise ValueError("a list of " + ", ".join(FORWARDED_HEADERS))
+    if "forwarded" in found and len(found) > 1:
+        raise ConfigError(
+            "forwarded and x-forwarded-... exclude each other: a client could send what the proxy does not"
+        )
+    return found
+
+
 def option(default: T, read: Reader[T], help: str) -> T:  # noqa: A002
     """A row of the table."""
     return field(default=default, metadata={"read": read, "help": help})
@@ -214,6 +255,12 @@ class Config:
     access_logfile: str = option("-", text, "file of the access log; - is standard output")
     server_header: bool = option(True, flag, "send a Server field")
     date_header: bool = option(True, flag, "send a Date field")
+    forwarded_allow_ips: tuple[str, ...] = option(
+        (), read_networks, "proxies that are believed: addresses, networks, unix, or * for everyone"
+    )
+    forwarded_headers: tuple[str, ...] = option(
+        FORWARDED_HEADERS[:2], read_forwarded_headers, "what they are believed: X-Forwarded-... fields, or Forwarded"
+    )
     timeout_header: float = option(10.0, seconds, "seconds for a whole request head to come; 0 is no limit")
     timeout_body: float = option(30.0, seconds, "seconds between two pieces of a request body; 0 is no limit")
     timeout_keep_alive: float = option(5.0, seconds, "seconds an idle connection is kept; 0 is no limit")
@@ -275,6 +322,8 @@ class Options(TypedDict, total=False):
     access_logfile: str
     server_header: bool
     date_header: bool
+    forwarded_allow_ips: str | Sequence[str]
+    forwarded_headers: str | Sequence[str]
     timeout_header: float | str
     timeout_body: float | str
     timeout_keep_alive: float | str

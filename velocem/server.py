@@ -263,6 +263,8 @@ def make_core(
         min_body_rate=settings.min_body_rate,
         body_memory=settings.body_memory,
         server_header="velocem" if settings.server_header else None,
+        forwarded_allow=settings.forwarded_allow_ips,
+        forwarded_headers=settings.forwarded_headers,
         date_header=settings.date_header,
         access_fd=access_fd(settings),
         access_format=settings.access_log_format,

@@ -189,6 +189,14 @@ bool vel_host_valid(struct vel_slice host) {
     return n == host.len || (host.at[n] == ':' && is_port(skip(host, n + 1)));
 }
 
+void vel_host_split(struct vel_slice host, struct vel_slice *name, struct vel_slice *port) {
+    const char *literal = host.len > 0 && host.at[0] == '[' ? memchr(host.at, ']', host.len) : NULL;
+    size_t from = literal != NULL ? (size_t)(literal - host.at) : 0;
+    const char *colon = host.len > 0 ? memchr(host.at + from, ':', host.len - from) : NULL;
+    *name = vel_slice(host.at, colon != NULL ? (size_t)(colon - host.at) : host.len);
+    *port = skip(host, name->len + 1);
+}
+
 size_t vel_percent_decode(struct vel_slice in, char *out) {
     size_t len = 0;
     for (size_t i = 0; i < in.len; len++) {

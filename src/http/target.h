@@ -22,6 +22,9 @@ int vel_target_parse(enum vel_method method, struct vel_slice raw, struct vel_ta
  * empty. The empty slice is legal (RFC 9112 3.2: a Host field may be empty), a port without a host is not. */
 bool vel_host_valid(struct vel_slice host);
 
+/* Takes a valid host apart: name with the brackets of a literal, port without its colon, empty when there is none. */
+void vel_host_split(struct vel_slice host, struct vel_slice *name, struct vel_slice *port);
+
 /* Percent-decodes once; '+' stays, an escape that is not two hexadecimal digits stays as it is. out needs in.len bytes
  * and may be in.at. Returns the length. */
 size_t vel_percent_decode(struct vel_slice in, char *out);

@@ -23,3 +23,10 @@ size_t vel_addr_host(const union vel_addr *addr, char *at);
 
 /* 0 for families without one. */
 uint16_t vel_addr_port(const union vel_addr *addr);
+
+/* The four bytes of an IPv4 address, also when it is mapped into IPv6; NULL when it is none. */
+const void *vel_addr_ipv4(const union vel_addr *addr);
+
+/* Reads what vel_addr_host writes, and every other way to write an IPv6 address; no zone, no leading zeros in IPv4. An
+ * IPv4-mapped address becomes IPv4. False leaves *out undefined. */
+bool vel_addr_parse(struct vel_slice host, uint16_t port, union vel_addr *out);

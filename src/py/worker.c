@@ -4,6 +4,7 @@
 #include "py/asgi/call.h"
 #include "py/error.h"
 #include "py/options.h"
+#include "py/trust.h"
 #include "py/types.h"
 #include "py/wsgi/template.h"
 
@@ -57,7 +58,7 @@ static void rise(void *arg) {
 
 /* The arguments of Worker(), as they come. */
 struct arguments {
-    PyObject *app, *sockets, *log, *server_header, *start_thread;
+    PyObject *app, *sockets, *log, *server_header, *start_thread, *forwarded_allow, *forwarded_headers;
     unsigned long long limit_body, body_memory, requests_max;
     unsigned int limit_target, limit_head, limit_fields, limit_field, limit_trailers, limit_chunk_ext, min_body_rate;
     unsigned int threads, limit_queue;
@@ -86,6 +87,8 @@ static int parse(struct arguments *a, PyObject *args, PyObject *kwargs) {
                                         "min_body_rate",
                                         "body_memory",
                                         "server_header",
+                                        "forwarded_allow",
+                                        "forwarded_headers",
                                         "date_header",
                                         "access_fd",
                                         "access_format",
@@ -100,12 +103,12 @@ static int parse(struct arguments *a, PyObject *args, PyObject *kwargs) {
                                         "asgi",
                                         NULL};
     return PyArg_ParseTupleAndKeywords(
-               args, kwargs, "O|$OOO&O&O&O&O&O&O&dddddO&O&OpisppdO&iO&OO&O!:Worker", (char **)names, &a->app,
+               args, kwargs, "O|$OOO&O&O&O&O&O&O&dddddO&O&OOOpisppdO&iO&OO&O!:Worker", (char **)names, &a->app,
                &a->sockets, &a->log, vel_to_uint, &a->limit_target, vel_to_uint, &a->limit_head, vel_to_uint,
                &a->limit_fields, vel_to_uint, &a->limit_field, vel_to_ullong, &a->limit_body, vel_to_uint,
                &a->limit_trailers, vel_to_uint, &a->limit_chunk_ext, &a->header, &a->body, &a->keep_alive, &a->write,
                &a->graceful, vel_to_uint, &a->min_body_rate, vel_to_ullong, &a->body_memory, &a->server_header,
-               &a->date_header, &a->access_fd, &a->access_format, &a->multithread, &a->multiprocess, &a->drain_idle,
+               &a->forwarded_allow, &a->forwarded_headers, &a->date_header, &a->access_fd, &a->access_format, &a->multithread, &a->multiprocess, &a->drain_idle,
                vel_to_ullong, &a->requests_max, &a->requests_fd, vel_to_uint, &a->threads, &a->start_thread,
                vel_to_uint, &a->limit_queue, &PyDict_Type, &a->asgi)
                ? 0
@@ -161,6 +164,14 @@ static int take_server_header(struct worker *self, PyObject *given, struct vel_c
         return -1;
     }
     return 0;
+}
+
+static int take_forwarded(struct worker *self, const struct arguments *a, struct vel_config *config) {
+    vel_free(self->nets); /* of an earlier call that failed after this */
+    self->nets = NULL;
+    if (a->forwarded_allow != NULL && vel_take_trust(a->forwarded_allow, &config->trust, &self->nets) < 0)
+        return -1;
+    return a->forwarded_headers != NULL ? vel_take_origin_fields(a->forwarded_headers, &config->origin_fields) : 0;
 }
 
 static int take_access(struct worker *self, const struct arguments *a) {
@@ -314,7 +325,7 @@ static int init(PyObject *o, PyObject *args, PyObject *kwargs) {
     config.requests_fd = a.requests_fd;
     if (configure_limits(&a, &config.limits) < 0 || configure_times(&a, &config) < 0)
         return -1;
-    if (take_server_header(self, a.server_header, &config) < 0)
+    if (take_server_header(self, a.server_header, &config) < 0 || take_forwarded(self, &a, &config) < 0)
         return -1;
     self->start_thread = Py_NewRef(a.start_thread);
     self->sockets = PySequence_Tuple(a.sockets);
@@ -361,6 +372,8 @@ static int clear(PyObject *o) {
     Py_CLEAR(self->server_name);
     Py_CLEAR(self->raised);
     Py_CLEAR(self->start_thread);
+    vel_free(self->nets);
+    self->nets = NULL;
     return 0;
 }
 

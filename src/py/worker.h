@@ -15,6 +15,7 @@ struct worker {
     PyObject *on_over;         /* of an asgi worker: called when it is drained or killed */
     PyObject *sockets;         /* the tuples whose strs the endpoints point into */
     PyObject *server_name;     /* bytes of the Server field */
+    struct vel_cidr *nets;     /* owned: whom it trusts */
     PyObject *raised;          /* what a signal handler raised, for run() to raise again */
     PyThreadState *thread;     /* while the GIL is given back */
     bool is_asgi;              /* it runs on the asyncio loop that it was given */

@@ -27,6 +27,16 @@ struct vel_endpoint {
     unsigned index;        /* among the worker's */
 };
 
+/* What trusted proxies say of a request, beside its client, which is x->peer then, and its host, which is
+ * x->head->host. Slices are empty where nothing is said. */
+struct vel_origin {
+    union vel_addr client;
+    struct vel_slice scheme;     /* "http" or "https" */
+    struct vel_slice name, port; /* of the server, as the client has addressed it */
+    struct vel_slice prefix;     /* path under which the client sees the application; at is set when it is said to be
+                                    empty */
+};
+
 /* One request with its reply. The server makes and frees it. The application may use it from on_request until it has
  * called vel_exchange_end or vel_exchange_abort, or on_abort was called; not one call longer. */
 struct vel_exchange {
@@ -34,7 +44,8 @@ struct vel_exchange {
     struct vel_conn *conn;
     struct vel_app *app;
     const struct vel_endpoint *endpoint;
-    const union vel_addr *peer;
+    const union vel_addr *peer;      /* the client: the connection's peer, or whom trusted proxies name */
+    const struct vel_origin *origin; /* in the arena; NULL: nothing is said that is believed */
     struct vel_head *head;  /* NULL only while the server itself refuses what was no request. Good during on_request;
                                after it the server has moved it to the arena: read it anew */
     struct vel_body body;   /* whole_body only; the application may take it over (copy it out, set place EMPTY) */

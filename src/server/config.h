@@ -2,8 +2,19 @@
 #pragma once
 
 #include "http/limits.h"
+#include "net/cidr.h"
 
 #include <stdbool.h>
+
+/* What is read of a trusted peer's request: fields that the proxy sets, or removes when a client sends them. */
+enum vel_origin_field {
+    VEL_ORIGIN_FOR = 1,        /* X-Forwarded-For */
+    VEL_ORIGIN_PROTO = 2,      /* X-Forwarded-Proto */
+    VEL_ORIGIN_HOST = 4,       /* X-Forwarded-Host */
+    VEL_ORIGIN_PORT = 8,       /* X-Forwarded-Port */
+    VEL_ORIGIN_PREFIX = 16,    /* X-Forwarded-Prefix */
+    VEL_ORIGIN_FORWARDED = 32, /* Forwarded (RFC 7239), and none of the above */
+};
 
 struct vel_config {
     struct vel_limits limits;
@@ -18,8 +29,10 @@ struct vel_config {
     uint64_t body_memory; /* bytes of a collected body kept in memory; past it, a temporary file */
     const char *server;   /* of the Server field; NULL: none. Must outlive the worker. */
     bool date;            /* send Date */
-    uint64_t requests_max; /* when so many have come, a newline is written to requests_fd, once; 0: never */
-    int requests_fd;       /* stays the caller's */
+    uint64_t requests_max;  /* when so many have come, a newline is written to requests_fd, once; 0: never */
+    int requests_fd;        /* stays the caller's */
+    struct vel_trust trust; /* peers whose word is taken for the origin of a request */
+    unsigned origin_fields; /* enum vel_origin_field */
 };
 
 /* A body may be slow for this long before its average rate is judged: one TCP retransmission or two. */
@@ -28,5 +41,6 @@ struct vel_config {
 #define VEL_CONFIG_DEFAULT                                                                                             \
     {                                                                                                                  \
         .limits = VEL_LIMITS_DEFAULT, .header_ms = 10000, .body_ms = 30000, .keep_alive_ms = 5000, .write_ms = 30000,  \
-        .drain_ms = 30000, .body_rate = 240, .body_memory = 512 * 1024, .server = "velocem", .date = true              \
+        .drain_ms = 30000, .body_rate = 240, .body_memory = 512 * 1024, .server = "velocem", .date = true,             \
+        .origin_fields = VEL_ORIGIN_FOR | VEL_ORIGIN_PROTO                                                             \
     }

@@ -322,6 +322,7 @@ static struct vel_conn *make(struct vel_worker *w, int fd, const union vel_addr 
     c->endpoint = endpoint;
     c->stream = (struct vel_stream){.ops = &vel_stream_plain, .fd = fd};
     c->peer = *peer;
+    c->trusted = vel_trust_has(&w->config.trust, peer);
     vel_timer_init(&c->timer);
     vel_h1_conn_init(&c->h1, w->scan, &w->config.limits);
     vel_list_append(&w->conns, &c->node);

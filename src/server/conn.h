@@ -34,6 +34,7 @@ struct vel_conn {
     struct vel_h1_conn h1;
     union vel_addr peer;
     uint8_t fate;       /* enum vel_fate */
+    bool trusted;       /* the peer may say where requests come from */
     bool eof;           /* the peer has ended its side */
     bool reset;         /* close by RST, since a FIN would make the reply look whole */
     bool lingering;     /* only reading away what still comes */

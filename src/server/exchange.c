@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "server/origin.h"
 #include "server/worker.h"
 
 #include <stddef.h>
@@ -22,6 +23,15 @@ int vel_exchange_end_with(struct vel_exchange *x, const struct vel_field *traile
     return x->proto->end(x, trailers, n);
 }
 
+/* Not inlined: its buffers would cost every exchange a guard of the stack. */
+__attribute__((noinline)) static struct vel_exchange *with_origin(struct vel_exchange *x) {
+    if (vel_origin_decide(x) == VEL_OK)
+        return x;
+    vel_arena_free(&x->arena);
+    vel_worker_exchange_free(x->conn->worker, x);
+    return NULL;
+}
+
 struct vel_exchange *vel_exchange_open(struct vel_conn *c, struct vel_head *head, const struct vel_proto *proto) {
     struct vel_exchange *x = vel_worker_exchange(c->worker);
     if (x == NULL)
@@ -35,7 +45,7 @@ struct vel_exchange *vel_exchange_open(struct vel_conn *c, struct vel_head *head
     if (c->worker->access.fd >= 0)
         x->began_us = vel_clock_us();
     vel_list_init(&x->turn);
-    return x;
+    return c->trusted && head != NULL ? with_origin(x) : x;
 }
 
 static struct vel_head *copy_head(struct vel_arena *arena, const struct vel_head *head) {

@@ -184,6 +184,7 @@ static void init_own(struct vel_twin *t, struct vel_exchange *x) {
     t->own = (struct vel_exchange){.head = x->head,
                                    .endpoint = x->endpoint,
                                    .peer = &t->peer,
+                                   .origin = x->origin,
                                    .body = x->body,
                                    .received = x->received,
                                    .given = true};

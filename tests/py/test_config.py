@@ -154,6 +154,55 @@ def test_other_modes_are_refused(value: object) -> None:
     assert "is not an octal mode as text, as '660'" in refusal(call({"uds_mode": value}))
 
 
+# Proxies.
+
+
+@pytest.mark.parametrize(
+    ("value", "networks"),
+    [
+        ("", ()),
+        ("*", ("*",)),
+        ("unix, 127.0.0.1", ("unix", "127.0.0.1")),
+        (["10.0.0.0/8,::1", "2001:DB8:0::/32"], ("10.0.0.0/8", "::1", "2001:db8::/32")),
+        ("10.0.0.0/255.0.0.0", ("10.0.0.0/8",)),
+        ("192.0.2.1/32", ("192.0.2.1",)),
+    ],
+)
+def test_networks(value: object, networks: tuple[str, ...]) -> None:
+    assert build(call({"forwarded_allow_ips": value})).forwarded_allow_ips == networks
+
+
+@pytest.mark.parametrize(
+    ("value", "line"),
+    [
+        ("10.0.0.1/8", "10.0.0.1/8 has host bits set"),
+        ("proxy.example", "'proxy.example' does not appear to be an IPv4 or IPv6 network"),
+        ("10.0.0.0/33", "'10.0.0.0/33' does not appear to be an IPv4 or IPv6 network"),
+        ("fe80::1%eth0", "'fe80::1%eth0' has a zone, which a peer's address is not compared by"),
+        (None, "None is not text"),
+        ([1], "[1] is not text"),
+    ],
+)
+def test_what_is_no_network_is_refused(value: object, line: str) -> None:
+    assert refusal(call({"forwarded_allow_ips": value})) == f"forwarded_allow_ips: {line}"
+
+
+def test_nobody_is_trusted_and_two_fields_are_read_unless_more_is_said() -> None:
+    assert Config().forwarded_allow_ips == ()
+    assert Config().forwarded_headers == ("x-forwarded-for", "x-forwarded-proto")
+    given = build(call({"forwarded_headers": "X-Forwarded-Host, x-forwarded-for,x-forwarded-for"}))
+    assert given.forwarded_headers == ("x-forwarded-host", "x-forwarded-for")
+    assert build(call({"forwarded_headers": ["Forwarded"]})).forwarded_headers == ("forwarded",)
+
+
+def test_one_family_of_forwarded_headers_excludes_the_other() -> None:
+    line = "forwarded and x-forwarded-... exclude each other: a client could send what the proxy does not"
+    assert refusal(call({"forwarded_headers": "forwarded,x-forwarded-for"})) == f"forwarded_headers: {line}"
+    nothing: list[str] = []
+    for value in ("x-real-ip", "", nothing):
+        assert "is not a list of x-forwarded-for, " in refusal(call({"forwarded_headers": value}))
+
+
 @pytest.mark.parametrize("name", ["native"])
 def test_interfaces_of_later_versions_are_refused(name: str) -> None:
     assert refusal(command_line({"interface": name})) == f"--interface: {name} is not available in this version"

@@ -110,6 +110,29 @@ def test_wrong_arguments(listener: socket.socket, given: dict[str, Any], error: 
         Worker(hello, **{**arguments(listener), **given})
 
 
+@pytest.mark.parametrize(
+    ("given", "error", "match"),
+    [
+        ({"forwarded_allow": ["10.0.0.1/8"]}, ValueError, "'10.0.0.1/8' is no address, network"),
+        ({"forwarded_allow": ["::1", ""]}, ValueError, "'' is no address"),
+        ({"forwarded_allow": ["\ud800"]}, UnicodeEncodeError, "surrogates"),
+        ({"forwarded_allow": [3]}, TypeError, "bad argument"),
+        ({"forwarded_allow": 3}, TypeError, "iterable"),
+        ({"forwarded_headers": ["x-real-ip"]}, ValueError, "'x-real-ip' is no field"),
+        ({"forwarded_headers": [""]}, ValueError, "'' is no field"),
+        ({"forwarded_headers": ["forwarded", "x-forwarded-for"]}, ValueError, "exclude each other"),
+        ({"forwarded_headers": [None]}, TypeError, "bad argument"),
+    ],
+)
+def test_what_cannot_be_trusted_is_refused_and_a_second_try_goes_on(
+    listener: socket.socket, given: dict[str, Any], error: type[Exception], match: str
+) -> None:
+    worker = Worker.__new__(Worker)
+    with pytest.raises(error, match=match):
+        worker.__init__(hello, **arguments(listener, **given))
+    worker.__init__(hello, **arguments(listener, forwarded_allow=["*", "unix", "::1"]))
+
+
 @pytest.mark.parametrize("app", [None, "module:app"])
 def test_an_application_that_cannot_be_called_is_refused(listener: socket.socket, app: Any) -> None:
     with pytest.raises(TypeError):

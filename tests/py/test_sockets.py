@@ -216,7 +216,7 @@ def passed(count: int, names: str | None = None, pid: int | None = None) -> Iter
         yield socks
     finally:
         for old, fd in zip(saved, wanted, strict=True):
-            os.dup2(old, fd)
+            os.dup2(old, fd, inheritable=False)
             os.close(old)
         for sock in socks:
             sock.close()

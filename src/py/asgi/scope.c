@@ -92,8 +92,10 @@ static PyObject *make_headers(struct vel_asgi *a, const struct vel_head *head) {
     if (list == NULL)
         return NULL;
     for (size_t i = 0; i < head->nfields; i++) {
-        const struct vel_field *field = &head->fields[i];
-        PyObject *pair = field->id != VEL_FIELD_OTHER ? known_pair(a, field) : other_pair(a, field);
+        struct vel_field field = head->fields[i];
+        if (field.id == VEL_FIELD_HOST)
+            field.value = head->host; /* the target's authority, or a proxy, may have said another (RFC 9112 3.2.2) */
+        PyObject *pair = field.id != VEL_FIELD_OTHER ? known_pair(a, &field) : other_pair(a, &field);
         if (pair == NULL) {
             Py_DECREF(list);
             return NULL;
@@ -179,6 +181,29 @@ static int add_client(struct vel_asgi *a, PyObject *scope, const union vel_addr 
     return PyDict_SetItem(scope, a->state->client, slot->pair);
 }
 
+/* --- what trusted proxies say ------------------------------------------------------------------------------------ */
+
+static PyObject *server_pair(struct vel_slice server, struct vel_slice decimal) {
+    int64_t port;
+    PyObject *name = vel_text_new(server);
+    PyObject *number = vel_num_parse(decimal, &port) ? PyLong_FromLongLong(port) : Py_NewRef(Py_None);
+    PyObject *pair = name != NULL && number != NULL ? PyTuple_Pack(2, name, number) : NULL;
+    Py_XDECREF(name);
+    Py_XDECREF(number);
+    return pair;
+}
+
+static int add_origin(struct vel_asgi *a, PyObject *scope, const struct vel_exchange *x, bool http) {
+    struct vel_state *s = a->state;
+    const struct vel_origin *origin = x->origin;
+    bool secure = vel_slice_eq(origin->scheme, VEL_SLICE("https"));
+    if (secure && PyDict_SetItem(scope, s->scheme, http ? s->https : s->wss) < 0)
+        return -1;
+    if (origin->name.len > 0 && set(scope, s->server, server_pair(origin->name, origin->port)) < 0)
+        return -1;
+    return origin->prefix.at != NULL ? set(scope, s->root_path, vel_text_new(origin->prefix)) : 0;
+}
+
 /* --- the scope --------------------------------------------------------------------------------------------------- */
 
 /* Tokens of every line, in order. */
@@ -217,6 +242,8 @@ PyObject *vel_asgi_scope(struct vel_asgi_call *call) {
     int err = add_request_line(a, scope, x->head, http);
     if (err == 0)
         err = add_client(a, scope, x->peer);
+    if (err == 0 && x->origin != NULL)
+        err = add_origin(a, scope, x, http);
     if (err == 0)
         err = set(scope, a->state->headers, make_headers(a, x->head));
     if (err == 0)
@@ -230,17 +257,6 @@ PyObject *vel_asgi_scope(struct vel_asgi_call *call) {
 
 /* --- templates --------------------------------------------------------------------------------------------------- */
 
-/* A Unix socket's server is its path, with no port. */
-static PyObject *server_pair(const struct vel_endpoint *endpoint) {
-    int64_t port;
-    PyObject *name = vel_text_new(endpoint->name);
-    PyObject *number = vel_num_parse(endpoint->port, &port) ? PyLong_FromLongLong(port) : Py_NewRef(Py_None);
-    PyObject *pair = name != NULL && number != NULL ? PyTuple_Pack(2, name, number) : NULL;
-    Py_XDECREF(name);
-    Py_XDECREF(number);
-    return pair;
-}
-
 static PyObject *versions(void) {
     return Py_BuildValue("{ssss}", "version", "3.0", "spec_version", "2.5");
 }
@@ -251,7 +267,7 @@ static PyObject *make_common(struct vel_state *s, const struct vel_endpoint *end
     if (d == NULL)
         return NULL;
     if (set(d, s->type, Py_NewRef(type)) < 0 || set(d, s->asgi, versions()) < 0 ||
-        set(d, s->http_version, Py_NewRef(s->version_1_1)) < 0 || set(d, s->server, server_pair(endpoint)) < 0 ||
+        set(d, s->http_version, Py_NewRef(s->version_1_1)) < 0 || set(d, s->server, server_pair(endpoint->name, endpoint->port)) < 0 ||
         set(d, s->client, Py_NewRef(Py_None)) < 0 || set(d, s->scheme, Py_NewRef(scheme)) < 0 ||
         set(d, s->root_path, PyUnicode_DecodeUTF8(root_path.at, (Py_ssize_t)root_path.len, "replace")) < 0 ||
         set(d, s->query_string, PyBytes_FromStringAndSize(NULL, 0)) < 0)

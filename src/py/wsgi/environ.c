@@ -250,6 +250,19 @@ static int add_port(struct vel_wsgi *w, PyObject *env, const union vel_addr *pee
     return PyDict_SetItem(env, w->state->REMOTE_PORT, slot->text);
 }
 
+/* --- what trusted proxies say ------------------------------------------------------------------------------------ */
+
+static int add_origin(struct vel_wsgi *w, PyObject *env, const struct vel_origin *origin) {
+    struct vel_state *s = w->state;
+    if (vel_slice_eq(origin->scheme, VEL_SLICE("https")) && PyDict_SetItem(env, s->wsgi_url_scheme, s->https) < 0)
+        return -1;
+    if (origin->name.len > 0 && set_text(env, s->SERVER_NAME, origin->name) < 0)
+        return -1;
+    if (origin->port.len > 0 && set_text(env, s->SERVER_PORT, origin->port) < 0)
+        return -1;
+    return origin->prefix.at != NULL ? set_text(env, s->SCRIPT_NAME, origin->prefix) : 0;
+}
+
 /* --- the body ---------------------------------------------------------------------------------------------------- */
 
 /* The body is all here and decoded: it has a length whatever its transfer coding was (RFC 9112 6.1, RFC 3875 4.1.2).
@@ -280,7 +293,7 @@ PyObject *vel_wsgi_environ(struct vel_wsgi *w, struct vel_exchange *x) {
     if (env == NULL)
         return NULL;
     if (add_fields(w, env, x->head) < 0 || add_request_line(w, env, x->head) < 0 || add_port(w, env, x->peer) < 0 ||
-        add_body(w, env, x) < 0) {
+        add_body(w, env, x) < 0 || (x->origin != NULL && add_origin(w, env, x->origin) < 0)) {
         Py_DECREF(env);
         return NULL;
     }

@@ -371,6 +371,23 @@ static void every_escape_gives_its_byte(void) {
     }
 }
 
+static void check_split(const char *host, const char *name, const char *port) {
+    struct vel_slice have_name, have_port;
+    CHECK(vel_host_valid(vel_slice(host, strlen(host))));
+    vel_host_split(vel_slice(host, strlen(host)), &have_name, &have_port);
+    CHECK_SLICE(have_name, name);
+    CHECK_SLICE(have_port, port);
+}
+
+static void a_host_is_split_into_name_and_port(void) {
+    check_split("example.org", "example.org", "");
+    check_split("example.org:8080", "example.org", "8080");
+    check_split("example.org:", "example.org", "");
+    check_split("[2001:db8::1]:80", "[2001:db8::1]", "80");
+    check_split("[::1]", "[::1]", "");
+    check_split("", "", "");
+}
+
 int main(void) {
     RUN(origin_form_is_split_at_the_first_question_mark);
     RUN(path_is_left_as_it_was_sent);
@@ -399,4 +416,5 @@ int main(void) {
     RUN(control_bytes_come_out_and_cut_nothing);
     RUN(broken_escapes_stay);
     RUN(every_escape_gives_its_byte);
+    RUN(a_host_is_split_into_name_and_port);
 }

@@ -9,6 +9,9 @@
 
 #include <stddef.h>
 
+/* The head of a chunk has 18 bytes at most, its tail 2. */
+#define CHUNK_ROOM 20
+
 /* Mostly the exchange is in its own dispatch, which settles its connection. */
 static inline void attend(struct vel_conn *c) {
     if (c->worker->serving != c)
@@ -110,7 +113,7 @@ static int reply_inform(struct vel_exchange *x, const struct vel_reply_head *hea
 }
 
 static int open_chunk(struct vel_conn *c, uint64_t len) {
-    char *at = vel_output_stage(c, 18);
+    char *at = vel_output_stage(c, CHUNK_ROOM);
     if (at == NULL)
         return VEL_ENOMEM;
     vel_output_staged(c, vel_h1_render_chunk_head(at, (size_t)len));
@@ -127,7 +130,23 @@ static int put(struct vel_conn *c, struct vel_slice data, const struct vel_loan 
     return err;
 }
 
+/* Head, data and tail in one piece of the stage: what a streamed body mostly is made of. */
+static int put_small_chunk(struct vel_conn *c, struct vel_slice data, const struct vel_loan *loan) {
+    char *at = vel_output_stage(c, CHUNK_ROOM + data.len);
+    if (at == NULL)
+        return VEL_ENOMEM;
+    size_t n = vel_h1_render_chunk_head(at, data.len);
+    memcpy(at + n, data.at, data.len);
+    memcpy(at + n + data.len, VEL_H1_CHUNK_TAIL, sizeof(VEL_H1_CHUNK_TAIL) - 1);
+    vel_output_staged(c, n + data.len + sizeof(VEL_H1_CHUNK_TAIL) - 1);
+    if (loan != NULL && loan->release != NULL)
+        loan->release(loan->owner);
+    return VEL_OK;
+}
+
 static int put_chunk(struct vel_conn *c, struct vel_slice data, const struct vel_loan *loan) {
+    if (data.len <= VEL_COPY_MAX)
+        return put_small_chunk(c, data, loan);
     int err = open_chunk(c, data.len);
     if (err == VEL_OK)
         err = put(c, data, loan);

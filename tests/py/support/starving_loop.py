@@ -1,0 +1,226 @@
+"""Uses of a loop in which the n-th allocation fails, for every n: what is printed is how often each use failed."""
+
+import _testcapi  # type: ignore[import-not-found]
+import asyncio
+import contextlib
+import gc
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+from support.loops import new_event_loop
+
+# A lost callback can leave a use waiting for ever.
+SECONDS = 0.1
+
+
+class TooLongError(BaseException):
+    """Of the alarm."""
+
+
+class Echo(asyncio.Protocol):
+    transport: Any
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self.transport.write(data)
+        self.transport.write(bytearray(data))
+        self.transport.writelines([data, memoryview(data)])
+
+    def eof_received(self) -> None:
+        self.transport.close()
+
+
+class Buffered(asyncio.BufferedProtocol):
+    def __init__(self) -> None:
+        self.buffer = bytearray(1000)
+
+    def get_buffer(self, sizehint: int) -> bytearray:
+        return self.buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        pass
+
+
+def nothing() -> None:
+    pass
+
+
+async def callbacks() -> None:
+    loop = asyncio.get_running_loop()
+    for number in range(5):
+        loop.call_soon(nothing)
+        loop.call_soon(id, number)
+        loop.call_soon_threadsafe(nothing)
+        loop.call_later(0.0001, nothing)
+        loop.call_later(10, nothing).cancel()
+        loop.call_at(loop.time(), nothing)
+    await asyncio.sleep(0.001)
+
+
+async def tasks() -> None:
+    async def child(number: int) -> int:
+        await asyncio.sleep(0)
+        future = asyncio.get_running_loop().create_future()
+        asyncio.get_running_loop().call_soon(future.set_result, number)
+        return int(await future)
+
+    assert await asyncio.gather(child(1), child(2)) == [1, 2]
+
+
+async def watchers() -> None:
+    loop = asyncio.get_running_loop()
+    one, other = socket.socketpair()
+    with one, other:
+        one.setblocking(False)
+        came = loop.create_future()
+        loop.add_reader(one, lambda: came.done() or came.set_result(one.recv(10)))
+        loop.add_writer(one, loop.remove_writer, one)
+        other.send(b"x")
+        await came
+        loop.remove_reader(one)
+        other.send(b"y")
+        assert await loop.sock_recv(one, 10) == b"y"
+
+
+async def stream() -> None:
+    one, other = socket.socketpair()
+    one.setblocking(False)
+    other.setblocking(False)
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.create_unix_connection(Echo, sock=one)
+    reader, writer = await asyncio.open_unix_connection(sock=other)
+    writer.write(b"words" * 100)
+    await reader.readexactly(2000)
+    transport.set_protocol(Buffered())
+    writer.write(bytearray(1 << 20))
+    transport.get_extra_info("socket").getsockname()
+    transport.get_extra_info("peername")
+    repr(transport)
+    transport.pause_reading()
+    transport.resume_reading()
+    await writer.drain()
+    writer.write_eof()
+    writer.close()
+    transport.abort()
+    await writer.wait_closed()
+
+
+async def server() -> None:
+    loop = asyncio.get_running_loop()
+    listening = await loop.create_server(Echo, "127.0.0.1", 0)
+    reader, writer = await asyncio.open_connection(*listening.sockets[0].getsockname())
+    writer.write(b"words")
+    assert await reader.readexactly(20) == b"words" * 4
+    writer.close()
+    await writer.wait_closed()
+    listening.close()
+    await asyncio.sleep(0)
+
+
+async def debug() -> None:
+    asyncio.get_running_loop().set_debug(True)
+    asyncio.get_running_loop().slow_callback_duration = 0
+    await callbacks()
+    await tasks()
+
+
+async def failing() -> None:
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda *_: None)
+    loop.call_soon(lambda: 1 // 0)
+    loop.call_later(0, lambda: 1 // 0)
+    await asyncio.sleep(0.001)
+
+
+async def threads() -> None:
+    loop = asyncio.get_running_loop()
+    came = loop.create_future()
+    thread = threading.Thread(target=loop.call_soon_threadsafe, args=(came.set_result, 1))
+    thread.start()
+    await came
+    thread.join()
+
+
+USES: dict[str, Callable[[], Any]] = {
+    use.__name__: use for use in (callbacks, tasks, watchers, stream, server, debug, failing, threads)
+}
+
+# Debug mode takes thousands, for where each call comes from.
+STRIDES = {"debug": 61}
+
+
+def ring(*_: object) -> None:
+    raise TooLongError
+
+
+def attempt(use: Callable[[], Any], number: int) -> BaseException | None:
+    """What came of it with the number-th allocation failing, once it runs: CPython's own set-up cannot do without."""
+    loop = new_event_loop()
+
+    async def starved() -> None:
+        _testcapi.set_nomemory(number - 1, number)
+        try:
+            await use()
+        finally:
+            _testcapi.remove_mem_hooks()
+
+    error: BaseException | None = None
+    signal.setitimer(signal.ITIMER_REAL, SECONDS)
+    try:
+        loop.run_until_complete(starved())
+    except BaseException as caught:
+        error = caught
+    finally:
+        _testcapi.remove_mem_hooks()
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    end(loop)
+    return error
+
+
+def end(loop: asyncio.AbstractEventLoop) -> None:
+    """With memory again: what is left is ended as asyncio.run ends it."""
+    for task in asyncio.all_tasks(loop):
+        task.cancel()
+    signal.setitimer(signal.ITIMER_REAL, SECONDS)
+    with contextlib.suppress(BaseException):
+        loop.run_until_complete(asyncio.sleep(0.001))
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    loop.close()
+
+
+def starve(use: Callable[[], Any], stride: int) -> int:
+    """The number of allocations that made it fail, until twenty in a row were not missed."""
+    number = failed = fine = 0
+    while fine < 20:
+        number += stride
+        error = attempt(use, number)
+        failed += error is not None
+        fine = 0 if error is not None else fine + 1
+        del error
+    return failed
+
+
+def main(name: str) -> None:
+    logging.disable()
+    warnings.simplefilter("ignore")
+    signal.signal(signal.SIGALRM, ring)
+    attempt(USES[name], 1_000_000)
+    gc.collect()
+    descriptors = len(os.listdir("/proc/self/fd"))
+    failed = starve(USES[name], STRIDES.get(name, 1))
+    gc.collect()
+    left = len(os.listdir("/proc/self/fd")) - descriptors
+    print(failed, left, flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,10 +1,14 @@
 /* The pool: one queue, threads that take from it as long as there is something, and as few of them woken as will do. */
 #include "server/pool.h"
 
+#include "base/clock.h"
 #include "base/err.h"
 
 #include <errno.h>
 #include <time.h>
+
+/* The longest between two looks at jobs that nobody takes: a switch interval of CPython. */
+#define LOOK_MAX_NS 5000000
 
 /* --- the queue, under the lock ----------------------------------------------------------------------------------- */
 
@@ -17,39 +21,62 @@ static void splice(struct vel_list *to, struct vel_list *from) {
     vel_list_init(from);
 }
 
-static void count_taken(struct vel_pool *pool) {
+static void hand_over(struct vel_pool *pool) {
+    if (pool->ngathered > 0)
+        splice(&pool->jobs, &pool->gathered);
+    pool->njobs += pool->ngathered;
+    pool->ngathered = 0;
+}
+
+static void take_off(struct vel_pool *pool, struct vel_job *job) {
     size_t taken = atomic_load_explicit(&pool->taken, memory_order_relaxed);
     atomic_store_explicit(&pool->taken, taken + 1, memory_order_relaxed);
+    pool->njobs--;
+    vel_list_remove(&job->node);
 }
 
 static struct vel_job *take(struct vel_pool *pool) {
     if (vel_list_empty(&pool->jobs))
         return NULL;
     struct vel_job *job = VEL_CONTAINER(pool->jobs.next, struct vel_job, node);
-    vel_list_remove(&job->node);
-    count_taken(pool);
+    take_off(pool, job);
     return job;
 }
 
 /* --- who works --------------------------------------------------------------------------------------------------- */
 
-/* One at a time is on its way: mostly it finds that those who work have emptied the queue, and a thread that comes for
- * nothing costs more than the job. */
-static struct vel_pool_thread *call_one(struct vel_pool *pool) {
+/* Whether the thread that took the latest job is likely to come for the next. Only that one: a job that takes long, or
+ * waits, is one that was not followed by another. */
+static bool somebody_comes(const struct vel_pool *pool, uint64_t now) {
+    if (pool->coming > 0)
+        return true; /* one at a time: mostly it finds that the others have emptied the queue */
+    return pool->last != NULL && !pool->last->idle && now < pool->taken_at + VEL_POOL_PATIENCE_NS;
+}
+
+/* Takes the thread off that is to be woken. */
+static struct vel_pool_thread *call(struct vel_pool *pool) {
     struct vel_pool_thread *thread = pool->idle;
-    if (thread == NULL || pool->coming > 0 || vel_list_empty(&pool->jobs))
-        return NULL;
     pool->idle = thread->below;
     thread->idle = false;
     pool->coming++;
     return thread;
 }
 
-static void unlock_and_call(struct vel_pool *pool) {
-    struct vel_pool_thread *called = call_one(pool);
+/* Threads are idle, and there is more than those who come will take. */
+static bool is_short(const struct vel_pool *pool) {
+    return pool->idle != NULL && pool->njobs > pool->coming;
+}
+
+static void unlock_and_wake(struct vel_pool *pool, struct vel_pool_thread *called) {
     pthread_mutex_unlock(&pool->lock);
     if (called != NULL)
         vel_park_wake(&called->park);
+}
+
+/* Jobs that were let lie come one upon the other, as fast as threads can be woken. */
+static struct vel_pool_thread *call_the_next(struct vel_pool *pool) {
+    pool->pressing = pool->pressing && is_short(pool);
+    return pool->pressing && pool->coming == 0 ? call(pool) : NULL;
 }
 
 void vel_pool_sleep(struct vel_pool_thread *thread) {
@@ -88,7 +115,9 @@ void vel_pool_work(struct vel_pool *pool, struct vel_pool_thread *thread) {
     for (;;) {
         struct vel_job *job = take(pool);
         if (job != NULL) {
-            unlock_and_call(pool);
+            pool->last = thread;
+            pool->taken_at = vel_clock_ns();
+            unlock_and_wake(pool, call_the_next(pool));
             job->run(job, thread);
             pthread_mutex_lock(&pool->lock);
         } else if (pool->closing) {
@@ -106,24 +135,54 @@ void vel_pool_work(struct vel_pool *pool, struct vel_pool_thread *thread) {
 
 void vel_pool_add(struct vel_pool *pool, struct vel_job *job) {
     vel_list_append(&pool->gathered, &job->node);
+    pool->ngathered++;
     pool->added++;
 }
 
-void vel_pool_send(struct vel_pool *pool) {
-    if (vel_list_empty(&pool->gathered))
+/* As long as nobody takes anything it is looked at less and less often: whoever has been called may have to wait long
+ * for the interpreter. */
+static int64_t next_look(struct vel_pool *pool) {
+    size_t taken = atomic_load_explicit(&pool->taken, memory_order_relaxed);
+    if (!is_short(pool))
+        return -1;
+    bool moves = taken != pool->seen || pool->due < 0;
+    pool->seen = taken;
+    return moves ? VEL_POOL_PATIENCE_NS : pool->due < LOOK_MAX_NS ? pool->due * 2 : pool->due;
+}
+
+void vel_pool_look(struct vel_pool *pool) {
+    struct vel_pool_thread *called = NULL;
+    if (pool->ngathered == 0 && pool->due < 0)
         return;
+    uint64_t now = vel_clock_ns();
     pthread_mutex_lock(&pool->lock);
-    splice(&pool->jobs, &pool->gathered);
-    unlock_and_call(pool);
+    hand_over(pool);
+    if (is_short(pool) && !somebody_comes(pool, now)) {
+        pool->pressing = pool->last != NULL && !pool->last->idle;
+        called = call(pool);
+    }
+    pool->due = next_look(pool);
+    unlock_and_wake(pool, called);
+}
+
+void vel_pool_send(struct vel_pool *pool) {
+    if (pool->ngathered > 0)
+        vel_pool_look(pool);
+}
+
+int64_t vel_pool_due(const struct vel_pool *pool) {
+    return pool->due;
 }
 
 bool vel_pool_cancel(struct vel_pool *pool, struct vel_job *job) {
     pthread_mutex_lock(&pool->lock);
-    bool waits = !vel_list_empty(&job->node);
-    if (waits) {
-        vel_list_remove(&job->node);
-        count_taken(pool);
+    if (pool->ngathered > 0) { /* it may be among them */
+        hand_over(pool);
+        pool->due = 0;
     }
+    bool waits = !vel_list_empty(&job->node);
+    if (waits)
+        take_off(pool, job);
     pthread_mutex_unlock(&pool->lock);
     return waits;
 }
@@ -188,7 +247,7 @@ static int init_locks(struct vel_pool *pool) {
 }
 
 int vel_pool_init(struct vel_pool *pool, struct vel_loop *loop) {
-    *pool = (struct vel_pool){.loop = loop};
+    *pool = (struct vel_pool){.loop = loop, .due = -1};
     vel_list_init(&pool->jobs);
     vel_list_init(&pool->gathered);
     int err = init_locks(pool);

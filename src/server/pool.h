@@ -7,6 +7,10 @@
 
 #include <pthread.h>
 
+/* A thread that has taken a job this short a time ago is likely to come for the next one: nobody else is called. As long
+ * as some tens of short calls of an application, and next to nothing for one that waits for others. */
+#define VEL_POOL_PATIENCE_NS 100000
+
 struct vel_job;
 struct vel_pool_thread;
 typedef void vel_job_fn(struct vel_job *job, struct vel_pool_thread *thread);
@@ -36,14 +40,21 @@ struct vel_pool {
     pthread_mutex_t lock;
     pthread_cond_t left;          /* a thread has */
     struct vel_list jobs;         /* waiting for a thread */
+    size_t njobs;
     struct vel_pool_thread *idle; /* the last to have worked is on top: its caches are warm */
     unsigned threads;             /* inside vel_pool_work */
     unsigned coming;              /* woken, and not here yet */
+    struct vel_pool_thread *last; /* to have taken a job */
+    uint64_t taken_at;            /* when it did, by vel_clock_ns */
+    bool pressing;                /* those who work do not come back soon: who comes calls the next */
     _Atomic size_t taken;         /* jobs, since the start; read without the lock */
     bool closing;
     /* The loop's alone. */
     struct vel_list gathered; /* jobs of this turn */
+    size_t ngathered;
     size_t added;             /* jobs, since the start */
+    size_t seen;              /* taken, when it was last looked at */
+    int64_t due;              /* what vel_pool_due says */
     size_t open; /* of jobs with an end that a drain waits for: counted up and down by those who add them */
 };
 
@@ -58,8 +69,14 @@ void vel_pool_free(struct vel_pool *pool);
 /* The job goes out with the others of this turn. */
 void vel_pool_add(struct vel_pool *pool, struct vel_job *job);
 
-/* Hands over what was added. */
+/* Hands over what was added, and calls a thread if nobody is likely to come for it. */
 void vel_pool_send(struct vel_pool *pool);
+
+/* The same, and looks after jobs that still lie: once a turn. */
+void vel_pool_look(struct vel_pool *pool);
+
+/* After so many nanoseconds it is to be looked again, because jobs lie and threads are idle; below 0: it need not. */
+int64_t vel_pool_due(const struct vel_pool *pool);
 
 /* Takes a job back that no thread has. False: one has. */
 bool vel_pool_cancel(struct vel_pool *pool, struct vel_job *job);

@@ -242,7 +242,7 @@ static bool is_over(const struct vel_worker *w) {
 
 /* Out first: the threads work while the loop sends what they have done. */
 static void exchange_with_pool(struct vel_pool *pool) {
-    vel_pool_send(pool);
+    vel_pool_look(pool);
     vel_inbox_run(&pool->inbox);
 }
 
@@ -259,12 +259,16 @@ static void after_turn(struct vel_worker *w) {
     obey(w);
 }
 
-static bool may_wait(const struct vel_worker *w) {
-    return vel_list_empty(&w->turns) && (w->pool == NULL || vel_inbox_doze(&w->pool->inbox));
+/* Not at all when there is something to do, and with a pool not longer than that can be left alone. */
+static int64_t bounded_wait(const struct vel_worker *w, int wait_ms) {
+    int64_t ns = (int64_t)wait_ms * 1000000, due = w->pool != NULL ? vel_pool_due(w->pool) : -1;
+    if (!vel_list_empty(&w->turns) || (w->pool != NULL && !vel_inbox_doze(&w->pool->inbox)))
+        return 0;
+    return due >= 0 && (ns < 0 || due < ns) ? due : ns;
 }
 
 int vel_worker_turn(struct vel_worker *w, int wait_ms) {
-    int n = vel_loop_turn(w->loop, may_wait(w) ? wait_ms : 0);
+    int n = vel_loop_turn_ns(w->loop, bounded_wait(w, wait_ms));
     if (n < 0)
         return VEL_ESYS;
     after_turn(w);

@@ -108,16 +108,21 @@ static void add(struct task *task, struct vel_park *hold) {
     vel_pool_add(&pool, &task->job);
 }
 
+/* What the loop does. */
+static void take_a_turn(void) {
+    vel_pool_look(&pool);
+    vel_inbox_run(&pool.inbox);
+    usleep(100);
+}
+
 static void until_posted(struct task *task) {
-    while (!task->posted) {
-        vel_inbox_run(&pool.inbox);
-        usleep(100);
-    }
+    while (!task->posted)
+        take_a_turn();
 }
 
 static void until_begun(struct task *task) {
     while (task->by == NULL)
-        usleep(100);
+        take_a_turn();
 }
 
 static void jobs_go_out_when_they_are_sent(void) {
@@ -225,6 +230,105 @@ static void a_job_can_be_taken_back_until_a_thread_has_it(void) {
     close_pool();
 }
 
+static void set_taken_at(uint64_t at) {
+    pthread_mutex_lock(&pool.lock);
+    pool.taken_at = at;
+    pthread_mutex_unlock(&pool.lock);
+}
+
+static void who_has_just_taken_a_job_is_left_to_take_the_next(void) {
+    struct vel_park hold = {0};
+    struct task first, second;
+    open_pool(2);
+    add(&first, &hold);
+    vel_pool_send(&pool);
+    until_begun(&first);
+    set_taken_at(UINT64_MAX / 2); /* this moment, however long the machine takes */
+    add(&second, NULL);
+    vel_pool_send(&pool);
+    CHECK_INT(idle_threads(), 1);
+    CHECK_INT(vel_pool_due(&pool), VEL_POOL_PATIENCE_NS);
+    vel_park_wake(&hold);
+    until_posted(&second);
+    CHECK(second.by == first.by);
+    close_pool();
+}
+
+static void who_does_not_come_back_is_not_waited_for(void) {
+    struct vel_park hold = {0};
+    struct task first, second;
+    open_pool(2);
+    add(&first, &hold);
+    vel_pool_send(&pool);
+    until_begun(&first);
+    set_taken_at(UINT64_MAX / 2);
+    add(&second, NULL);
+    vel_pool_send(&pool);
+    CHECK_INT(idle_threads(), 1);
+    set_taken_at(0); /* long ago */
+    until_posted(&second);
+    CHECK(second.by != first.by);
+    vel_park_wake(&hold);
+    until_posted(&first);
+    close_pool();
+}
+
+static void behind_one_that_hangs_threads_come_one_upon_the_other(void) {
+    struct vel_park holds[MOST] = {0};
+    struct task tasks[MOST];
+    open_pool(MOST);
+    for (int i = 0; i < MOST; i++)
+        add(&tasks[i], &holds[i]);
+    vel_pool_send(&pool);
+    while (tasks[0].by == NULL)
+        usleep(100);
+    set_taken_at(0);
+    vel_pool_look(&pool); /* once: the others are called by those who come */
+    for (int i = 1; i < MOST; i++)
+        while (tasks[i].by == NULL)
+            usleep(100);
+    for (int i = 0; i < MOST; i++)
+        vel_park_wake(&holds[i]);
+    for (int i = 0; i < MOST; i++)
+        until_posted(&tasks[i]);
+    close_pool();
+}
+
+static void a_single_job_is_left_to_the_thread_that_comes(void) {
+    struct vel_park hold = {0};
+    struct task task;
+    open_pool(2);
+    add(&task, &hold);
+    vel_pool_send(&pool);
+    CHECK_INT(vel_pool_due(&pool), -1);
+    until_begun(&task);
+    CHECK_INT(idle_threads(), 1);
+    vel_park_wake(&hold);
+    until_posted(&task);
+    close_pool();
+}
+
+static void what_nobody_takes_is_looked_at_less_and_less_often(void) {
+    struct vel_park hold = {0};
+    struct task first, second;
+    int64_t before = 0;
+    open_pool(2);
+    add(&first, &hold);
+    vel_pool_send(&pool);
+    until_begun(&first);
+    set_taken_at(UINT64_MAX / 2);
+    add(&second, NULL);
+    for (int i = 0; i < 20; i++) {
+        vel_pool_look(&pool);
+        CHECK(vel_pool_due(&pool) >= before);
+        before = vel_pool_due(&pool);
+    }
+    CHECK(before > 10 * VEL_POOL_PATIENCE_NS && before < 100000000);
+    vel_park_wake(&hold);
+    until_posted(&second);
+    close_pool();
+}
+
 static void the_lock_is_given_back_around_every_sleep(void) {
     struct task task;
     open_pool(1);
@@ -325,6 +429,11 @@ int main(void) {
     RUN(a_job_that_waits_keeps_none_behind_it_waiting);
     RUN(with_every_thread_held_up_jobs_wait);
     RUN(a_job_can_be_taken_back_until_a_thread_has_it);
+    RUN(who_has_just_taken_a_job_is_left_to_take_the_next);
+    RUN(who_does_not_come_back_is_not_waited_for);
+    RUN(behind_one_that_hangs_threads_come_one_upon_the_other);
+    RUN(a_single_job_is_left_to_the_thread_that_comes);
+    RUN(what_nobody_takes_is_looked_at_less_and_less_often);
     RUN(the_lock_is_given_back_around_every_sleep);
     RUN(a_wake_up_for_nothing_is_slept_over);
     RUN(closing_lets_the_queue_be_emptied_first);

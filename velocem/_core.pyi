@@ -45,6 +45,7 @@ class Worker:
         timeout_graceful: float = ...,
         # Bytes per second; 0 is none.
         min_body_rate: int = ...,
+        min_write_rate: int = ...,
         # Bytes of a request body held in memory before a temporary file.
         body_memory: int = ...,
         server_header: str | None = ...,
@@ -68,6 +69,8 @@ class Worker:
         start_thread: Callable[[Callable[[int], None], int], object] | None = None,
         # Requests that wait for a thread; one more is answered by 503.
         limit_queue: int = ...,
+        # With threads: a request goes to one with its head, wsgi.input then waits for the body.
+        stream_body: bool = False,
         # Of an ASGI worker: its loop and the functions and options that velocem.asgi gives.
         asgi: dict[str, Any] = ...,
     ) -> None: ...

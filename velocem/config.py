@@ -268,6 +268,9 @@ class Config:
     timeout_graceful_shutdown: float = option(30.0, seconds, "seconds running requests get to finish; 0 is no limit")
     # 240: what IIS and Kestrel have refused by for years; a slow modem is ten times faster.
     min_body_rate: int = option(240, whole(0, 1 << 30), "least bytes per second of a request body; 0 is no limit")
+    min_write_rate: int = option(
+        240, whole(0, 1 << 30), "least bytes per second a client takes of a response; 0 is any"
+    )
     limit_head: int = option(64 << 10, size(256, 16 << 20), "most bytes of a request head")
     limit_target: int = option(8192, head_size, "most bytes of a request target")
     limit_fields: int = option(100, whole(1, 256), "most header fields")
@@ -275,6 +278,7 @@ class Config:
     limit_body: int = option(1 << 30, size(0, 1 << 50), "most bytes of a request body; 0 allows none")
     limit_trailers: int = option(8192, size(0, 16 << 20), "most bytes of trailer fields after a chunked body")
     limit_chunk_ext: int = option(16 << 10, size(0, 16 << 20), "most bytes of chunk extensions of one body")
+    stream_body: bool = option(False, flag, "hand request bodies to threads as they come, not when they are whole")
     limit_queue: int = option(1024, whole(1, 1 << 20), "most requests that wait for a thread; others get a 503")
     body_memory: int = option(
         512 << 10, size(0, 1 << 40), "most bytes of a body in memory; a longer one goes to a file"
@@ -330,6 +334,7 @@ class Options(TypedDict, total=False):
     timeout_write: float | str
     timeout_graceful_shutdown: float | str
     min_body_rate: int | str
+    min_write_rate: int | str
     limit_head: int | str
     limit_target: int | str
     limit_fields: int | str
@@ -337,6 +342,7 @@ class Options(TypedDict, total=False):
     limit_body: int | str
     limit_trailers: int | str
     limit_chunk_ext: int | str
+    stream_body: bool
     limit_queue: int | str
     body_memory: int | str
     ws_max_size: int | str
@@ -482,6 +488,8 @@ def build(*layers: Layer) -> Config:
     if values.get("access_logfile", "-") != "-":
         values.setdefault("access_log", True)
     settings = Config(**values)  # type: ignore[arg-type]
+    if settings.stream_body and not settings.threads:
+        raise ConfigError("stream_body needs threads: on the loop a slow sender would hold up everybody")
     return replace(settings, places=places_of(way, settings))
 
 

@@ -261,6 +261,7 @@ def make_core(
         timeout_write=settings.timeout_write,
         timeout_graceful=settings.timeout_graceful_shutdown,
         min_body_rate=settings.min_body_rate,
+        min_write_rate=settings.min_write_rate,
         body_memory=settings.body_memory,
         server_header="velocem" if settings.server_header else None,
         forwarded_allow=settings.forwarded_allow_ips,
@@ -276,6 +277,7 @@ def make_core(
         threads=settings.threads if asgi is None else 0,
         start_thread=start_thread,
         limit_queue=settings.limit_queue,
+        stream_body=settings.stream_body,
         **extra,
     )
 

@@ -7,6 +7,7 @@ extern PyType_Spec vel_worker_type_spec;
 extern PyType_Spec vel_start_response_type_spec;
 extern PyType_Spec vel_write_type_spec;
 extern PyType_Spec vel_input_type_spec;
+extern PyType_Spec vel_stream_type_spec;
 extern PyType_Spec vel_errors_type_spec;
 extern PyType_Spec vel_file_wrapper_type_spec;
 extern PyType_Spec vel_driver_type_spec;

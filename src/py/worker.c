@@ -61,7 +61,9 @@ struct arguments {
     PyObject *app, *sockets, *log, *server_header, *start_thread, *forwarded_allow, *forwarded_headers;
     unsigned long long limit_body, body_memory, requests_max;
     unsigned int limit_target, limit_head, limit_fields, limit_field, limit_trailers, limit_chunk_ext, min_body_rate;
+    unsigned int min_write_rate;
     unsigned int threads, limit_queue;
+    int stream_body;
     double header, body, keep_alive, write, graceful, drain_idle;
     int date_header, access_fd, requests_fd, multithread, multiprocess;
     const char *access_format;
@@ -101,16 +103,19 @@ static int parse(struct arguments *a, PyObject *args, PyObject *kwargs) {
                                         "start_thread",
                                         "limit_queue",
                                         "asgi",
+                                        "stream_body",
+                                        "min_write_rate",
                                         NULL};
     return PyArg_ParseTupleAndKeywords(
-               args, kwargs, "O|$OOO&O&O&O&O&O&O&dddddO&O&OOOpisppdO&iO&OO&O!:Worker", (char **)names, &a->app,
+               args, kwargs, "O|$OOO&O&O&O&O&O&O&dddddO&O&OOOpisppdO&iO&OO&O!pO&:Worker", (char **)names, &a->app,
                &a->sockets, &a->log, vel_to_uint, &a->limit_target, vel_to_uint, &a->limit_head, vel_to_uint,
                &a->limit_fields, vel_to_uint, &a->limit_field, vel_to_ullong, &a->limit_body, vel_to_uint,
                &a->limit_trailers, vel_to_uint, &a->limit_chunk_ext, &a->header, &a->body, &a->keep_alive, &a->write,
                &a->graceful, vel_to_uint, &a->min_body_rate, vel_to_ullong, &a->body_memory, &a->server_header,
-               &a->forwarded_allow, &a->forwarded_headers, &a->date_header, &a->access_fd, &a->access_format, &a->multithread, &a->multiprocess, &a->drain_idle,
-               vel_to_ullong, &a->requests_max, &a->requests_fd, vel_to_uint, &a->threads, &a->start_thread,
-               vel_to_uint, &a->limit_queue, &PyDict_Type, &a->asgi)
+               &a->forwarded_allow, &a->forwarded_headers, &a->date_header, &a->access_fd, &a->access_format,
+               &a->multithread, &a->multiprocess, &a->drain_idle, vel_to_ullong, &a->requests_max, &a->requests_fd,
+               vel_to_uint, &a->threads, &a->start_thread, vel_to_uint, &a->limit_queue, &PyDict_Type, &a->asgi,
+               &a->stream_body, vel_to_uint, &a->min_write_rate)
                ? 0
                : -1;
 }
@@ -286,6 +291,7 @@ static int init(PyObject *o, PyObject *args, PyObject *kwargs) {
     struct arguments a = {.server_header = Py_None, .date_header = 1, .access_fd = -1, .access_format = "common"};
     a.start_thread = Py_None;
     a.limit_queue = LIMIT_QUEUE;
+    a.stream_body = 0;
     a.limit_target = config.limits.target;
     a.limit_head = config.limits.head;
     a.limit_fields = config.limits.fields;
@@ -294,6 +300,7 @@ static int init(PyObject *o, PyObject *args, PyObject *kwargs) {
     a.limit_trailers = config.limits.trailers;
     a.limit_chunk_ext = config.limits.chunk_ext;
     a.min_body_rate = config.body_rate;
+    a.min_write_rate = config.write_rate;
     a.body_memory = config.body_memory;
     a.header = config.header_ms / 1e3;
     a.body = config.body_ms / 1e3;
@@ -319,6 +326,7 @@ static int init(PyObject *o, PyObject *args, PyObject *kwargs) {
         return -1;
     }
     config.body_rate = a.min_body_rate;
+    config.write_rate = a.min_write_rate;
     config.body_memory = a.body_memory;
     config.date = a.date_header;
     config.requests_max = a.requests_max;
@@ -335,7 +343,7 @@ static int init(PyObject *o, PyObject *args, PyObject *kwargs) {
                        : vel_wsgi_init(&self->wsgi, vel_state_of(Py_TYPE(o)), a.app, a.log) < 0)
         return -1;
     self->wsgi.write_ms = config.write_ms;
-    vel_remote_init(&self->pool.remote, &self->pool.core, a.limit_queue);
+    vel_remote_init(&self->pool.remote, &self->pool.core, a.limit_queue, a.stream_body);
     if (make_core(self, &config, app_of(self, &a)) < 0)
         return -1;
     if (take_access(self, &a) < 0 || make_templates(self, &a) < 0) {

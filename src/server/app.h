@@ -64,7 +64,7 @@ struct vel_exchange {
     bool tunnel;            /* bytes of another protocol go both ways */
     bool ended;             /* the application has ended the reply, or aborted it */
     bool failed;            /* the reply was aborted: it must not look whole to the client */
-    bool slow;              /* it ended because the client took nothing for too long */
+    bool slow;              /* it ended because the client took nothing, or sent nothing, for too long */
     bool held;              /* set by an application that works on it in another thread: after on_abort its memory is
                                the application's, until vel_exchange_free */
 };

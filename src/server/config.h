@@ -26,6 +26,7 @@ struct vel_config {
     uint32_t
         drain_idle_ms;    /* after it, for the next request of an idle connection: it is told to be the last. 0: none */
     uint32_t body_rate;   /* least bytes a second of a request body, over VEL_RATE_GRACE_MS and more; 0: any */
+    uint32_t write_rate;  /* the same of a reply that the kernel cannot take at once */
     uint64_t body_memory; /* bytes of a collected body kept in memory; past it, a temporary file */
     const char *server;   /* of the Server field; NULL: none. Must outlive the worker. */
     bool date;            /* send Date */
@@ -35,12 +36,12 @@ struct vel_config {
     unsigned origin_fields; /* enum vel_origin_field */
 };
 
-/* A body may be slow for this long before its average rate is judged: one TCP retransmission or two. */
+/* A body, or a reader, may be slow for this long before the average rate is judged: one TCP retransmission or two. */
 #define VEL_RATE_GRACE_MS 5000
 
 #define VEL_CONFIG_DEFAULT                                                                                             \
     {                                                                                                                  \
         .limits = VEL_LIMITS_DEFAULT, .header_ms = 10000, .body_ms = 30000, .keep_alive_ms = 5000, .write_ms = 30000,  \
-        .drain_ms = 30000, .body_rate = 240, .body_memory = 512 * 1024, .server = "velocem", .date = true,             \
-        .origin_fields = VEL_ORIGIN_FOR | VEL_ORIGIN_PROTO                                                             \
+        .drain_ms = 30000, .body_rate = 240, .write_rate = 240, .body_memory = 512 * 1024, .server = "velocem",        \
+        .date = true, .origin_fields = VEL_ORIGIN_FOR | VEL_ORIGIN_PROTO                                               \
     }

@@ -111,11 +111,33 @@ static void grant_credit(struct vel_conn *c) {
     vel_exchange_yield(c->exchange);
 }
 
+static void time_reader(struct vel_conn *c, size_t untaken) {
+    c->reader = VEL_READER_TIMED;
+    c->write_from = (uint32_t)c->worker->loop->waited;
+    c->write_sent = untaken < UINT32_MAX ? (uint32_t)untaken : UINT32_MAX;
+}
+
+/* From here to the next dispatch something is owed, or it is not. A reply may be made bit by bit, so its reader's time
+ * goes on when more is owed again. */
+static void set_reader(struct vel_conn *c, bool owes) {
+    if (owes && c->reader == VEL_READER_FREE) {
+        time_reader(c, c->untaken);
+    } else if (!owes && c->exchange == NULL) {
+        c->reader = VEL_READER_FREE;
+    } else if (owes != (c->reader == VEL_READER_TIMED)) {
+        c->write_from = (uint32_t)c->worker->loop->waited - c->write_from; /* moment to time, or time to moment */
+        c->reader = owes ? VEL_READER_TIMED : VEL_READER_HALTED;
+    }
+}
+
 static void set_clock(struct vel_conn *c) {
     struct vel_timeouts *timeouts = &c->worker->timeouts;
     enum vel_timeout kind = clock_of(c);
-    if (kind == VEL_TIMEOUT_WRITE && (c->progress || c->timer.in != &timeouts->kinds[kind]))
+    bool owes = kind == VEL_TIMEOUT_WRITE;
+    if (owes && (c->progress || c->timer.in != &timeouts->kinds[kind]))
         c->untaken = vel_sock_untaken(c->stream.fd);
+    if (owes || c->reader != VEL_READER_FREE)
+        set_reader(c, owes);
     vel_timeouts_set(timeouts, &c->timer, kind, c->progress, c->worker->loop->now);
     c->progress = false;
 }
@@ -296,11 +318,31 @@ static bool can_be_read(const struct vel_conn *c, unsigned io) {
     return (io & VEL_READ) && vel_sock_error(c->stream.fd) == 0;
 }
 
+/* By the bytes that left the kernel, whose buffer may hold megabytes. Only the time counts in which the worker waited.
+ */
+static bool reads_too_slowly(struct vel_conn *c) {
+    uint32_t ms = (uint32_t)c->worker->loop->waited - c->write_from, rate = c->worker->config.write_rate;
+    if (c->reader != VEL_READER_TIMED || rate == 0 || ms <= VEL_RATE_GRACE_MS)
+        return false;
+    size_t untaken = vel_sock_untaken(c->stream.fd);
+    uint64_t taken = c->write_sent > untaken ? c->write_sent - untaken : 0;
+    time_reader(c, untaken);
+    return taken * 1000 / ms < rate;
+}
+
+static void give_up_writing(struct vel_conn *c) {
+    if (c->exchange != NULL)
+        c->exchange->slow = true;
+    vel_conn_doom(c, VEL_FATE_CUT);
+}
+
 static void on_io(struct vel_watch *watch, unsigned io) {
     struct vel_conn *c = VEL_CONTAINER(watch, struct vel_conn, watch);
     c->worker->serving = c;
     if ((io & VEL_ERROR) && !can_be_read(c, io))
         vel_conn_doom(c, VEL_FATE_CUT);
+    if ((io & VEL_WRITE) && reads_too_slowly(c))
+        give_up_writing(c);
     if ((io & VEL_WRITE) && c->fate != VEL_FATE_CUT && vel_output_flush(c) == VEL_OK)
         written(c);
     if ((io & (VEL_READ | VEL_HUP)) && !c->eof && c->fate != VEL_FATE_CUT) {
@@ -368,12 +410,6 @@ static bool takes_some(const struct vel_conn *c) {
     return vel_sock_untaken(c->stream.fd) < c->untaken;
 }
 
-static void give_up_writing(struct vel_conn *c) {
-    if (c->exchange != NULL)
-        c->exchange->slow = true;
-    vel_conn_doom(c, VEL_FATE_CUT);
-}
-
 void vel_conn_timeout(struct vel_timer *t) {
     struct vel_conn *c = VEL_CONTAINER(t, struct vel_conn, timer);
     bool begun = c->exchange != NULL || vel_h1_conn_in_request(&c->h1);
@@ -388,7 +424,7 @@ void vel_conn_timeout(struct vel_timer *t) {
             vel_conn_doom(c, VEL_FATE_CUT);
         break;
     case VEL_TIMEOUT_WRITE:
-        if (!takes_some(c))
+        if (!takes_some(c) || reads_too_slowly(c))
             give_up_writing(c);
         break;
     case VEL_TIMEOUT_KEEP_ALIVE:

@@ -16,6 +16,9 @@ enum vel_fate {
     VEL_FATE_CUT,   /* closed now; nothing more would arrive */
 };
 
+/* Whether it is looked how fast the peer reads: only the time counts in which something is owed. */
+enum vel_reader { VEL_READER_FREE, VEL_READER_TIMED, VEL_READER_HALTED };
+
 /* Small, since ten thousand of them may be idle: what only a busy one needs is behind pointers. */
 struct vel_conn {
     struct vel_watch watch;
@@ -30,7 +33,9 @@ struct vel_conn {
     struct vel_buf in;             /* bytes received and not spent */
     uint64_t body_from;            /* loop.waited when the body began, for its rate */
     uint64_t body_bytes;
-    size_t untaken; /* what the kernel held for the peer when the write clock began */
+    size_t untaken;      /* what the kernel held for the peer when the write clock began */
+    uint32_t write_from; /* of a timed reader: loop.waited, its low bits, when the time began; or the time, if halted */
+    uint32_t write_sent; /* bytes it could have taken in that time; no more than UINT32_MAX */
     struct vel_h1_conn h1;
     union vel_addr peer;
     uint8_t fate;       /* enum vel_fate */
@@ -39,6 +44,7 @@ struct vel_conn {
     bool reset;         /* close by RST, since a FIN would make the reply look whole */
     bool lingering;     /* only reading away what still comes */
     bool awaits_credit; /* the exchange wants to know when nothing is owed */
+    uint8_t reader;     /* enum vel_reader */
     bool progress;      /* something moved in this dispatch: the clock starts anew */
     bool served;        /* a request has been answered here: waiting is keep-alive from now on */
     bool unread;        /* the kernel may hold input that nobody will read */

@@ -23,11 +23,20 @@ static int queue_stage(struct vel_conn *c, size_t from) {
     return err == VEL_OK ? VEL_OK : lost(c, err);
 }
 
+/* For who reads slowly enough to be timed. */
+static void count_sent(struct vel_conn *c, ssize_t sent) {
+    if (c->reader == VEL_READER_FREE || sent <= 0)
+        return;
+    uint64_t sum = c->write_sent + (uint64_t)sent;
+    c->write_sent = sum < UINT32_MAX ? (uint32_t)sum : UINT32_MAX;
+}
+
 static int send_owed(struct vel_conn *c) {
     uint64_t sent = 0;
     int err = vel_sendq_flush(&c->owed, &c->stream, &sent);
     if (sent > 0)
         c->progress = true;
+    count_sent(c, (ssize_t)sent);
     return err == VEL_OK || err == VEL_EAGAIN ? err : lost(c, err);
 }
 
@@ -46,6 +55,7 @@ static int flush(struct vel_conn *c) {
      * client is woken once: 15 % less for a connection per request. */
     bool is_last = c->fate == VEL_FATE_FLUSH;
     ssize_t n = c->stream.ops->write(&c->stream, w->out, w->out_len, is_last);
+    count_sent(c, n);
     if (n == (ssize_t)w->out_len) {
         w->out_len = 0;
         return VEL_OK;
@@ -138,6 +148,7 @@ int vel_output_lend(struct vel_conn *c, struct vel_slice bytes, struct vel_loan 
         return lend_later(c, 0, bytes, loan);
     struct iovec iov[2] = {{w->out, w->out_len}, {(char *)bytes.at, bytes.len}};
     ssize_t n = c->stream.ops->writev(&c->stream, iov, 2, false);
+    count_sent(c, n);
     size_t sent = n > 0 ? (size_t)n : 0, staged = w->out_len;
     if (n < 0 && n != VEL_EAGAIN)
         lost(c, (int)n); /* the loan ends here, as if sent: who sends next is told */
@@ -161,6 +172,7 @@ int vel_output_file(struct vel_conn *c, int file, int64_t offset, uint64_t len, 
     if (c->owed == NULL && w->out_len > 0) {
         /* MSG_MORE: the head waits for the file's first bytes instead of leaving in a packet of its own. */
         ssize_t n = c->stream.ops->write(&c->stream, w->out, w->out_len, true);
+        count_sent(c, n);
         from = n > 0 ? (size_t)n : 0;
     }
     if (from < w->out_len && queue_stage(c, from) != VEL_OK)

@@ -7,8 +7,8 @@
 
 #include <pthread.h>
 
-/* A thread that has taken a job this short a time ago is likely to come for the next one: nobody else is called. As long
- * as some tens of short calls of an application, and next to nothing for one that waits for others. */
+/* A thread that has taken a job this short a time ago is likely to come for the next one: nobody else is called. As
+ * long as some tens of short calls of an application, and next to nothing for one that waits for others. */
 #define VEL_POOL_PATIENCE_NS 100000
 
 struct vel_job;
@@ -38,8 +38,8 @@ struct vel_pool {
     struct vel_loop *loop;
     /* Under the lock. Nobody who holds it waits for anything. */
     pthread_mutex_t lock;
-    pthread_cond_t left;          /* a thread has */
-    struct vel_list jobs;         /* waiting for a thread */
+    pthread_cond_t left;  /* a thread has */
+    struct vel_list jobs; /* waiting for a thread */
     size_t njobs;
     struct vel_pool_thread *idle; /* the last to have worked is on top: its caches are warm */
     unsigned threads;             /* inside vel_pool_work */
@@ -52,10 +52,10 @@ struct vel_pool {
     /* The loop's alone. */
     struct vel_list gathered; /* jobs of this turn */
     size_t ngathered;
-    size_t added;             /* jobs, since the start */
-    size_t seen;              /* taken, when it was last looked at */
-    int64_t due;              /* what vel_pool_due says */
-    size_t open; /* of jobs with an end that a drain waits for: counted up and down by those who add them */
+    size_t added; /* jobs, since the start */
+    size_t seen;  /* taken, when it was last looked at */
+    int64_t due;  /* what vel_pool_due says */
+    size_t open;  /* of jobs with an end that a drain waits for: counted up and down by those who add them */
 };
 
 /* VEL_OK, VEL_ENOMEM, VEL_ESYS. */

@@ -75,6 +75,7 @@ void vel_proto_h1_refuse(struct vel_conn *c, unsigned status) {
     if (x == NULL)
         x = vel_exchange_open(c, NULL, &vel_proto_h1);
     if (x != NULL) {
+        x->slow = status == 408;
         answer(c, x, status);
         vel_exchange_close(x);
     }

@@ -44,7 +44,7 @@ static void drop(struct vel_piece *piece) {
         vel_free(piece);
 }
 
-static void wake(struct vel_twin *t) {
+void vel_twin_wake(struct vel_twin *t) {
     struct vel_remote_thread *thread = atomic_load(&t->thread);
     if (thread != NULL)
         vel_pool_wake(&thread->base);
@@ -100,6 +100,7 @@ static void give(struct vel_twin *t, struct vel_piece *piece) {
 static void let_go(struct vel_twin *t) {
     t->x->held = false;
     t->remote->pool->open--;
+    vel_twin_close_body(t);
 }
 
 static void finish(struct vel_twin *t) {
@@ -119,7 +120,7 @@ static void pay(struct vel_twin *t) {
     uint64_t paid = t->unsent;
     t->unsent = 0;
     if (paid > 0 && atomic_fetch_sub(&t->owed, paid) > VEL_REMOTE_WINDOW)
-        wake(t);
+        vel_twin_wake(t);
 }
 
 static void send_on(struct vel_twin *t) {
@@ -211,6 +212,9 @@ static void init(struct vel_twin *t, struct vel_remote *remote, struct vel_excha
     t->end.owned = false;
     t->end.head.fields = NULL;
     t->end.head.nfields = 0;
+    t->streams = !x->received && x->head->framing.kind != VEL_BODY_NONE;
+    if (t->streams)
+        vel_twin_open_body(t);
 }
 
 static void on_request(struct vel_exchange *x) {
@@ -242,17 +246,45 @@ static void on_abort(struct vel_exchange *x) {
         vel_body_free(&t->own.body);
         let_go(t);
     } else {
-        wake(t);
+        vel_twin_wake(t);
     }
 }
 
-static const struct vel_app_ops ops = {
+static void on_data(struct vel_exchange *x, struct vel_slice data) {
+    vel_twin_add_data(x->app_data, data);
+}
+
+/* Mostly it is all here before a thread has begun: it is then as good as collected. */
+static void on_end(struct vel_exchange *x) {
+    struct vel_twin *t = x->app_data;
+    struct vel_pool *pool = t->remote->pool;
+    if (!t->streams) {
+        t->own.received = true; /* no thread has it: this is the dispatch of its head */
+    } else if (vel_pool_cancel(pool, &t->job)) {
+        vel_twin_collect(t);
+        vel_pool_add(pool, &t->job);
+    } else {
+        vel_twin_end_data(t);
+    }
+}
+
+static const struct vel_app_ops whole_ops = {
     .whole_body = true,
     .on_request = on_request,
     .on_turn = on_turn,
     .on_abort = on_abort,
 };
 
-void vel_remote_init(struct vel_remote *remote, struct vel_pool *pool, size_t waiting_max) {
-    *remote = (struct vel_remote){.app.ops = &ops, .pool = pool, .waiting_max = waiting_max};
+static const struct vel_app_ops stream_ops = {
+    .asks_for_body = true,
+    .on_request = on_request,
+    .on_data = on_data,
+    .on_end = on_end,
+    .on_turn = on_turn,
+    .on_abort = on_abort,
+};
+
+void vel_remote_init(struct vel_remote *remote, struct vel_pool *pool, size_t waiting_max, bool streams) {
+    *remote =
+        (struct vel_remote){.app.ops = streams ? &stream_ops : &whole_ops, .pool = pool, .waiting_max = waiting_max};
 }

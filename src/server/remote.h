@@ -6,6 +6,7 @@
  *  - waits in vel_exchange_flush while much of what it sent is still here; VEL_EAGAIN comes only to other threads that
  *    the application has started, which may send while it is being called, one at a time;
  *  - is told by VEL_ERESET there that the client has gone, never by on_abort;
+ *  - finds a whole body in the exchange, unless x->received is false: then it reads by vel_remote_read;
  *  - has ended or aborted when on_request returns, or has asked for a turn, which comes at once. */
 #pragma once
 
@@ -30,5 +31,10 @@ struct vel_remote {
     uint64_t refused;   /* how many were */
 };
 
-/* Both must outlive it. */
-void vel_remote_init(struct vel_remote *remote, struct vel_pool *pool, size_t waiting_max);
+/* pool must outlive it. streams: requests go out with their heads, and their bodies follow as they come; without it a
+ * request goes out when it is complete, so that a slow sender holds no thread. */
+void vel_remote_init(struct vel_remote *remote, struct vel_pool *pool, size_t waiting_max, bool streams);
+
+/* Up to len bytes of a streamed body, as soon as there is one: how many, 0 at the end. VEL_ERESET: the client has gone,
+ * or was too slow (x->slow). VEL_ENOMEM. VEL_EAGAIN to other threads than the pool's, as from a flush. */
+long vel_remote_read(struct vel_exchange *x, char *at, size_t len);

@@ -237,9 +237,7 @@ static int flush(struct vel_exchange *x) {
             return VEL_EAGAIN;
         vel_pool_sleep(&thread->base);
     }
-    int gone = atomic_load(&t->gone);
-    x->slow = gone == VEL_GONE_SLOW;
-    return gone != VEL_GONE_NOT ? VEL_ERESET : VEL_OK;
+    return vel_twin_is_gone(t) ? VEL_ERESET : VEL_OK;
 }
 
 /* flush has waited already. */

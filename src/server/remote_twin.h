@@ -42,6 +42,20 @@ struct vel_piece {
     };
 };
 
+/* A request body that is handed over as it comes. */
+struct vel_twin_body {
+    pthread_mutex_t lock; /* of all but post */
+    struct vel_buf bytes; /* come; no more than the loop reads ahead */
+    size_t at;            /* of them, what the thread has taken */
+    size_t taken;         /* bytes the loop has not been told of */
+    bool complete;        /* no more will come */
+    bool short_of_memory; /* something is missing behind bytes */
+    bool told;            /* the post is under way */
+    bool waits;           /* the thread does, or is about to */
+    bool wanted;          /* the thread has asked for more than there was */
+    struct vel_post post;
+};
+
 /* In the arena of the exchange that it stands for. */
 struct vel_twin {
     struct vel_exchange own; /* what the application answers */
@@ -61,6 +75,8 @@ struct vel_twin {
     bool all;                        /* a flush is to wait until everything is with the kernel */
     char *at;                        /* free bytes of store */
     struct vel_piece end;            /* the last of all */
+    bool streams;                    /* body is in use; set by the loop before a thread has the twin */
+    struct vel_twin_body body;
     /* The loop's. */
     struct vel_piece *arrived, **newest;
     uint64_t unsent; /* body bytes given to the connection and not taken off owed */
@@ -72,6 +88,12 @@ static inline struct vel_twin *vel_twin_of(struct vel_exchange *own) {
     return VEL_CONTAINER(own, struct vel_twin, own);
 }
 
+static inline bool vel_twin_is_gone(struct vel_twin *t) {
+    int gone = atomic_load(&t->gone);
+    t->own.slow = gone == VEL_GONE_SLOW;
+    return gone != VEL_GONE_NOT;
+}
+
 /* --- the thread's end -------------------------------------------------------------------------------------------- */
 
 /* The job of a twin. Without a thread it ends at once. */
@@ -81,3 +103,18 @@ vel_job_fn vel_twin_run;
 
 /* The post of the first of some pieces. */
 vel_post_fn vel_twin_arrive;
+
+/* Wakes the thread, if one has it. */
+void vel_twin_wake(struct vel_twin *t);
+
+/* --- a streamed body, from the loop ------------------------------------------------------------------------------ */
+
+void vel_twin_open_body(struct vel_twin *t);
+void vel_twin_add_data(struct vel_twin *t, struct vel_slice data);
+void vel_twin_end_data(struct vel_twin *t);
+
+/* Nothing more comes, and no thread has the twin. */
+void vel_twin_collect(struct vel_twin *t);
+
+/* Once nobody uses it any more. */
+void vel_twin_close_body(struct vel_twin *t);

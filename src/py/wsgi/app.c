@@ -4,6 +4,7 @@
 #include "py/error.h"
 #include "py/wsgi/environ.h"
 #include "py/wsgi/iterate.h"
+#include "py/wsgi/stream.h"
 
 /* --- contexts ---------------------------------------------------------------------------------------------------- */
 
@@ -40,9 +41,21 @@ static void in_context(struct vel_wsgi_run *run, void (*stage)(struct vel_wsgi_r
 
 /* --- the call ---------------------------------------------------------------------------------------------------- */
 
+/* The rest of the body comes while the application runs. */
+static PyObject *with_stream(struct vel_wsgi_run *run, PyObject *env) {
+    struct vel_state *s = run->wsgi->state;
+    PyObject *stream = vel_wsgi_stream_new(s, run->start);
+    if (stream == NULL || PyDict_SetItem(env, s->wsgi_input, stream) < 0)
+        Py_CLEAR(env);
+    Py_XDECREF(stream);
+    return env;
+}
+
 static void call(struct vel_wsgi_run *run) {
     struct vel_wsgi *w = run->wsgi;
     PyObject *env = vel_wsgi_environ(w, run->exchange);
+    if (env != NULL && !run->exchange->received)
+        env = with_stream(run, env);
     if (env != NULL) {
         PyObject *args[3] = {NULL, env, (PyObject *)run->start};
         run->result = PyObject_Vectorcall(w->callable, args + 1, 2 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);

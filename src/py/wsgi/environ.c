@@ -285,7 +285,7 @@ static int add_body(struct vel_wsgi *w, PyObject *env, struct vel_exchange *x) {
         if (err < 0)
             return -1;
     }
-    return chunked ? unchunk(w, env, size) : 0;
+    return chunked && x->received ? unchunk(w, env, size) : 0;
 }
 
 PyObject *vel_wsgi_environ(struct vel_wsgi *w, struct vel_exchange *x) {

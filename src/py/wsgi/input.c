@@ -49,8 +49,7 @@ static uint64_t left(const struct input *self) {
     return self->body.size - self->at;
 }
 
-/* None and negative numbers mean all. */
-static int parse_size(PyObject *const *args, Py_ssize_t nargs, const char *name, Py_ssize_t *size) {
+int vel_wsgi_input_size(PyObject *const *args, Py_ssize_t nargs, const char *name, Py_ssize_t *size) {
     *size = -1;
     if (nargs > 1) {
         PyErr_Format(PyExc_TypeError, "%s() takes at most 1 argument (%zd given)", name, nargs);
@@ -88,7 +87,7 @@ static PyObject *take(struct input *self, uint64_t n) {
 static PyObject *read_bytes(PyObject *o, PyObject *const *args, Py_ssize_t nargs) {
     struct input *self = (struct input *)o;
     Py_ssize_t size;
-    if (parse_size(args, nargs, "read", &size) < 0)
+    if (vel_wsgi_input_size(args, nargs, "read", &size) < 0)
         return NULL;
     return take(self, size < 0 || (uint64_t)size > left(self) ? left(self) : (uint64_t)size);
 }
@@ -125,7 +124,7 @@ static PyObject *next_line(struct input *self, Py_ssize_t size) {
 
 static PyObject *readline(PyObject *o, PyObject *const *args, Py_ssize_t nargs) {
     Py_ssize_t size;
-    if (parse_size(args, nargs, "readline", &size) < 0)
+    if (vel_wsgi_input_size(args, nargs, "readline", &size) < 0)
         return NULL;
     return next_line((struct input *)o, size);
 }
@@ -133,7 +132,7 @@ static PyObject *readline(PyObject *o, PyObject *const *args, Py_ssize_t nargs) 
 static PyObject *readlines(PyObject *o, PyObject *const *args, Py_ssize_t nargs) {
     struct input *self = (struct input *)o;
     Py_ssize_t hint, total = 0;
-    if (parse_size(args, nargs, "readlines", &hint) < 0)
+    if (vel_wsgi_input_size(args, nargs, "readlines", &hint) < 0)
         return NULL;
     PyObject *lines = PyList_New(0);
     while (lines != NULL && left(self) > 0 && (hint <= 0 || total < hint)) {

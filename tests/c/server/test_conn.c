@@ -490,6 +490,58 @@ static void a_reader_who_takes_some_is_not_cut_though_no_write_event_has_come(vo
     stop();
 }
 
+/* It takes some whenever the clock asks, and would hold its connection for ever. */
+static void a_reader_below_the_least_rate_is_cut(void) {
+    host_init(&host);
+    host.config.write_rate = 10000;
+    host.app.on_request = fill_and_wait;
+    host_start(&host);
+    client_open_narrow(&host, &client, GET);
+    host_conn(&host)->write_from -= VEL_RATE_GRACE_MS - 1000; /* it began that long ago */
+    CHECK(client_take(&client, 5000) > 0);
+    host_expire(&host, VEL_TIMEOUT_WRITE);
+    CHECK(host_conn(&host) != NULL);
+    host_conn(&host)->write_from -= 2000;
+    CHECK(client_take(&client, 5000) > 0); /* enough for the clock, as above */
+    host_expire(&host, VEL_TIMEOUT_WRITE);
+    CHECK(host_conn(&host) == NULL);
+    CHECK_INT(host.app.aborts, 1);
+    stop();
+}
+
+static void a_reader_at_the_least_rate_is_not_cut(void) {
+    host_init(&host);
+    host.config.write_rate = 1000;
+    host.app.on_request = fill;
+    host_start(&host);
+    client_open_narrow(&host, &client, GET);
+    for (int i = 0; i < 3; i++) {
+        host_conn(&host)->write_from -= VEL_RATE_GRACE_MS + 1000;
+        for (int n = 0; n < 3; n++) {
+            client.len = 0;
+            CHECK(client_take(&client, 4000) > 0);
+            host_step(&host);
+        }
+        CHECK(client_take(&client, 5000) > 0);
+        host_expire(&host, VEL_TIMEOUT_WRITE);
+        CHECK(host_conn(&host) != NULL);
+    }
+    stop();
+}
+
+static void a_reader_whose_server_was_busy_is_not_cut(void) {
+    host_init(&host);
+    host.config.write_rate = 1000;
+    host.app.on_request = fill;
+    host_start(&host);
+    client_open_narrow(&host, &client, GET);
+    host.w.loop->now += 100 * VEL_RATE_GRACE_MS; /* none of it was spent waiting */
+    CHECK(client_take(&client, 5000) > 0);
+    host_expire(&host, VEL_TIMEOUT_WRITE);
+    CHECK(host_conn(&host) != NULL);
+    stop();
+}
+
 static void fill_unknown(struct vel_exchange *x) {
     fake_head(x, 200, -1);
     for (int i = 0; i < 30; i++)
@@ -828,6 +880,9 @@ int main(void) {
     RUN(a_request_that_is_here_when_the_keep_alive_clock_runs_out_is_answered);
     RUN(no_clock_runs_while_the_application_works);
     RUN(a_reader_who_takes_nothing_is_cut);
+    RUN(a_reader_below_the_least_rate_is_cut);
+    RUN(a_reader_at_the_least_rate_is_not_cut);
+    RUN(a_reader_whose_server_was_busy_is_not_cut);
     RUN(the_application_that_waits_for_such_a_reader_hears_of_it);
     RUN(taking_some_starts_the_write_clock_anew);
     RUN(a_reader_who_takes_some_is_not_cut_though_no_write_event_has_come);

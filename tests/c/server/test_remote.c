@@ -21,7 +21,8 @@ static struct vel_remote remote;
 static struct fake_app inner; /* what answers in the thread */
 static const struct vel_endpoint place = {.name = {"inner", 5}};
 static struct vel_remote_thread thread;
-static int naps;             /* how often the thread has slept */
+static int naps; /* how often the thread has slept */
+static bool streaming;
 static void (*on_nap)(void); /* what the others do meanwhile */
 
 static void serve_meanwhile(void) {
@@ -39,7 +40,7 @@ static void start_with(size_t waiting_max) {
     host_init(&host);
     host_start(&host);
     CHECK_INT(vel_pool_init(&pool, host.w.loop), VEL_OK);
-    vel_remote_init(&remote, &pool, waiting_max);
+    vel_remote_init(&remote, &pool, waiting_max, streaming);
     host.w.app = &remote.app;
     host.w.pool = &pool;
     fake_app_init(&inner);
@@ -600,6 +601,231 @@ static void one_that_goes_between_end_and_turn(void) {
     stop();
 }
 
+/* --- streamed bodies ---------------------------------------------------------------------------------------------- */
+
+static char seen[1 << 20];
+static long seen_len;
+static size_t step; /* bytes asked for at a time */
+
+/* Reads everything there is, then answers with how much that was. */
+static void reads(struct vel_exchange *x) {
+    char text[32];
+    long n = 0;
+    seen_len = 0;
+    inner.left = x->received;
+    if (x->received) {
+        seen_len = vel_body_read(&x->body, 0, seen, sizeof seen);
+    } else {
+        while ((n = vel_remote_read(x, seen + seen_len, step)) > 0)
+            seen_len += n;
+    }
+    inner.err = (int)n;
+    if (n < 0) {
+        fake_abort(x);
+        return;
+    }
+    snprintf(text, sizeof text, "%ld", seen_len);
+    fake_reply(x, text);
+}
+
+static void start_streaming(void) {
+    streaming = true;
+    start();
+    streaming = false;
+    inner.ops.whole_body = false;
+    inner.on_request = reads;
+    step = 1000;
+}
+
+static const char *more_to_send;
+
+static void send_more(void) {
+    CHECK(more_to_send != NULL);
+    client_send(&host, &client, more_to_send);
+    more_to_send = NULL;
+}
+
+static void without_a_body_a_request_is_complete(void) {
+    start_streaming();
+    open_and_work(GET);
+    CHECK(inner.left);
+    client_got(&client, ok_reply("0"));
+    stop();
+}
+
+static void a_body_that_came_whole_is_as_good_as_collected(void) {
+    start_streaming();
+    open_and_work(POST "body");
+    CHECK(inner.left);
+    client_got(&client, ok_reply("4"));
+    CHECK(memcmp(seen, "body", 4) == 0);
+    stop();
+}
+
+static void a_body_is_read_as_it_comes(void) {
+    start_streaming();
+    more_to_send = "dy";
+    on_nap = send_more;
+    client_open(&host, &client, POST "bo");
+    work();
+    CHECK_INT(naps, 1);
+    CHECK(!inner.left);
+    client_read(&host, &client);
+    client_got(&client, ok_reply("4"));
+    CHECK(memcmp(seen, "body", 4) == 0);
+    stop();
+}
+
+static void a_chunked_body_is_read_without_its_frames(void) {
+    start_streaming();
+    more_to_send = "3\r\ndy!\r\n0\r\n\r\n";
+    on_nap = send_more;
+    client_open(&host, &client, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nbo\r\n");
+    work();
+    client_read(&host, &client);
+    client_got(&client, ok_reply("5"));
+    stop();
+}
+
+static size_t left_to_send;
+
+/* As much as the socket takes; never more than the server may hold without anybody reading. */
+static void pour(void) {
+    static const char zeros[50000];
+    while (left_to_send > 0) {
+        size_t len = left_to_send < sizeof zeros ? left_to_send : sizeof zeros;
+        ssize_t n = send(client.fd, zeros, len, MSG_NOSIGNAL);
+        if (n <= 0)
+            break;
+        left_to_send -= (size_t)n;
+    }
+    client_read(&host, &client);
+}
+
+static void a_sender_is_not_read_faster_than_the_thread_reads(void) {
+    start_streaming();
+    client_open(&host, &client, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n");
+    left_to_send = 1000000;
+    for (int i = 0; i < 20; i++)
+        pour();
+    CHECK(left_to_send > 1000000 - 3 * VEL_READ_WINDOW - 400000); /* ours, and the socket's */
+    size_t before = left_to_send;
+    pour();
+    CHECK_INT(left_to_send, before);
+    on_nap = pour;
+    step = 60000;
+    work();
+    client_read(&host, &client);
+    CHECK_INT(seen_len, 1000000);
+    client_got(&client, ok_reply("1000000"));
+    stop();
+}
+
+/* What a client does that means it. */
+static void send_when_told(void) {
+    client_read(&host, &client);
+    CHECK_INT(client_count(&client, "100 Continue"), 1);
+    send_more();
+}
+
+static void the_client_is_told_to_go_on_when_the_body_is_read(void) {
+    start_streaming();
+    client_open(&host, &client, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n");
+    client_got(&client, "");
+    more_to_send = "body";
+    on_nap = send_when_told;
+    work();
+    client_read(&host, &client);
+    client_got(&client, "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n4");
+    stop();
+}
+
+static void a_client_that_goes_ends_the_reading(void) {
+    start_streaming();
+    on_nap = go;
+    client_open(&host, &client, POST "bo");
+    work();
+    CHECK_INT(inner.err, VEL_ERESET);
+    CHECK_INT(seen_len, 2);
+    stop();
+}
+
+static void grow_impatient(void) {
+    host_expire(&host, VEL_TIMEOUT_BODY);
+    host_step(&host);
+}
+
+static void reads_and_notes_slowness(struct vel_exchange *x) {
+    reads(x);
+    was_slow = x->slow;
+}
+
+static void a_sender_that_is_too_slow_ends_the_reading(void) {
+    start_streaming();
+    inner.on_request = reads_and_notes_slowness;
+    was_slow = false;
+    on_nap = grow_impatient;
+    client_open(&host, &client, POST "bo");
+    work();
+    CHECK_INT(inner.err, VEL_ERESET);
+    CHECK(was_slow);
+    client_read(&host, &client);
+    CHECK_INT(client_count(&client, "HTTP/1.1 408 "), 1);
+    stop();
+}
+
+static void ignores_the_body(struct vel_exchange *x) {
+    CHECK(!x->received);
+    fake_hello(x);
+}
+
+static void a_body_that_nobody_reads_does_not_become_a_request(void) {
+    start_streaming();
+    inner.on_request = ignores_the_body;
+    client_open(&host, &client, POST "bo");
+    work();
+    client_read(&host, &client);
+    inner.on_request = fake_hello;
+    client_send(&host, &client, "dy" GET);
+    work_and_read();
+    CHECK_INT(client_count(&client, "200 OK"), 2);
+    stop();
+}
+
+static void other_thread_reads(struct vel_exchange *x) {
+    thread.base.self = (pthread_t){0};
+    CHECK_INT(vel_remote_read(x, seen, 10), 2);
+    CHECK_INT(vel_remote_read(x, seen, 10), VEL_EAGAIN);
+    thread.base.self = pthread_self();
+    fake_hello(x);
+}
+
+static void only_the_pools_thread_sleeps_in_a_read(void) {
+    start_streaming();
+    inner.on_request = other_thread_reads;
+    client_open(&host, &client, POST "bo");
+    work();
+    CHECK_INT(naps, 0);
+    stop();
+}
+
+static void any_allocation_of_a_streamed_body_may_fail(void) {
+    int served = 0;
+    for (unsigned long n = 1; fail_malloc_next(n); n++) {
+        fail_malloc_at(0);
+        start_streaming();
+        more_to_send = "dy";
+        on_nap = send_more;
+        fail_malloc_at(n);
+        client_open(&host, &client, POST "bo");
+        work_and_read();
+        served += client_count(&client, "\r\n\r\n4");
+        CHECK(client_count(&client, "200 OK") || client_count(&client, " 50") || client.eof || client.reset);
+        stop();
+    }
+    CHECK(served > 0);
+}
+
 /* --- limits and the end ------------------------------------------------------------------------------------------- */
 
 static void beyond_the_limit_requests_are_answered_by_503(void) {
@@ -806,6 +1032,17 @@ int main(void) {
     RUN(one_that_goes_during_the_work_is_not_missed);
     RUN(what_was_lent_to_one_that_went_comes_back);
     RUN(one_that_goes_between_end_and_turn);
+    RUN(without_a_body_a_request_is_complete);
+    RUN(a_body_that_came_whole_is_as_good_as_collected);
+    RUN(a_body_is_read_as_it_comes);
+    RUN(a_chunked_body_is_read_without_its_frames);
+    RUN(a_sender_is_not_read_faster_than_the_thread_reads);
+    RUN(the_client_is_told_to_go_on_when_the_body_is_read);
+    RUN(a_client_that_goes_ends_the_reading);
+    RUN(a_sender_that_is_too_slow_ends_the_reading);
+    RUN(a_body_that_nobody_reads_does_not_become_a_request);
+    RUN(only_the_pools_thread_sleeps_in_a_read);
+    RUN(any_allocation_of_a_streamed_body_may_fail);
     RUN(beyond_the_limit_requests_are_answered_by_503);
     RUN(a_drain_waits_for_a_thread_whose_client_has_gone);
     RUN(what_no_thread_has_begun_is_dropped_when_all_is_over);

@@ -165,6 +165,18 @@ def endless(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable
         yield b"z" * 60_000
 
 
+def test_a_reader_below_the_least_rate_is_cut_off(serve: Callable[..., Server]) -> None:
+    """Judged after five seconds: one that takes a little now and then would hold its connection for ever."""
+    server = serve(endless, timeout_write=1, min_write_rate=1 << 20)
+    with Client(server, receive_buffer=4096) as client, takes(4.5, 12):
+        client.send(request())
+        client.fill()
+        while server.stats()["open"]:
+            client.sock.recv(2000)
+            time.sleep(0.05)
+    assert server.stats()["aborted"] == 1
+
+
 def test_a_reader_that_takes_nothing_is_cut_off(serve: Callable[..., Server]) -> None:
     server = serve(endless, timeout_write=0.4)
     with Client(server, receive_buffer=4096) as client:

@@ -73,7 +73,7 @@ async def tasks() -> None:
         asyncio.get_running_loop().call_soon(future.set_result, number)
         return int(await future)
 
-    assert await asyncio.gather(child(1), child(2)) == [1, 2]
+    assert list(await asyncio.gather(child(1), child(2))) == [1, 2]
 
 
 async def watchers() -> None:
@@ -82,7 +82,12 @@ async def watchers() -> None:
     with one, other:
         one.setblocking(False)
         came = loop.create_future()
-        loop.add_reader(one, lambda: came.done() or came.set_result(one.recv(10)))
+
+        def ready() -> None:
+            if not came.done():
+                came.set_result(one.recv(10))
+
+        loop.add_reader(one, ready)
         loop.add_writer(one, loop.remove_writer, one)
         other.send(b"x")
         await came

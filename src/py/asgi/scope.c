@@ -267,7 +267,8 @@ static PyObject *make_common(struct vel_state *s, const struct vel_endpoint *end
     if (d == NULL)
         return NULL;
     if (set(d, s->type, Py_NewRef(type)) < 0 || set(d, s->asgi, versions()) < 0 ||
-        set(d, s->http_version, Py_NewRef(s->version_1_1)) < 0 || set(d, s->server, server_pair(endpoint->name, endpoint->port)) < 0 ||
+        set(d, s->http_version, Py_NewRef(s->version_1_1)) < 0 ||
+        set(d, s->server, server_pair(endpoint->name, endpoint->port)) < 0 ||
         set(d, s->client, Py_NewRef(Py_None)) < 0 || set(d, s->scheme, Py_NewRef(scheme)) < 0 ||
         set(d, s->root_path, PyUnicode_DecodeUTF8(root_path.at, (Py_ssize_t)root_path.len, "replace")) < 0 ||
         set(d, s->query_string, PyBytes_FromStringAndSize(NULL, 0)) < 0)

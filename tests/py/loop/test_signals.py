@@ -12,6 +12,14 @@ import pytest
 from support.loops import new_event_loop
 
 
+@pytest.fixture(autouse=True)
+def interrupts() -> Iterator[None]:
+    """A run that was started in the background has SIGINT ignored, and Python then leaves it so."""
+    old = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, old)
+
+
 @pytest.fixture
 def loop() -> Iterator[asyncio.AbstractEventLoop]:
     loop = new_event_loop()

@@ -118,6 +118,7 @@ class AsgiWorker:
             await self._waiter
         await self._end_calls()
         self._core.close()
+        await asyncio.sleep(0)  # tasks that wait to be used end in the next round
         await self._lifespan.shutdown()
 
     async def _end_calls(self) -> None:

@@ -522,7 +522,8 @@ static PyObject *close_python(PyObject *o, PyObject *Py_UNUSED(none)) {
         return NULL;
     }
     free_core(self);
-    vel_tasks_end_parked(&self->asgi.tasks);
+    if (vel_worker_leave_loop(self) < 0)
+        return NULL;
     Py_RETURN_NONE;
 }
 

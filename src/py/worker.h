@@ -33,3 +33,6 @@ int vel_worker_make_scopes(struct worker *self, PyObject *asgi);
 
 /* The core tells the loop what it has to do. */
 void vel_worker_join_loop(struct worker *self);
+
+/* The core is gone: tasks that wait to be used end in the loop's next round. 0 or -1 with an exception. */
+int vel_worker_leave_loop(struct worker *self);

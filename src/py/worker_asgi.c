@@ -102,3 +102,17 @@ void vel_worker_join_loop(struct worker *self) {
     self->core.on_due_arg = self;
     vel_asgi_attach(&self->asgi, &self->core);
 }
+
+/* Not within the task that closes the worker: no task is stepped while another is current. */
+static int run_leave(struct vel_aio *loop, struct vel_ready *entry) {
+    struct worker *self = (struct worker *)entry->what;
+    (void)loop;
+    vel_tasks_end_parked(&self->asgi.tasks);
+    Py_DECREF(self);
+    return 0;
+}
+
+int vel_worker_leave_loop(struct worker *self) {
+    struct vel_ready entry = {.run = run_leave, .what = Py_NewRef((PyObject *)self)};
+    return vel_aio_soon(self->asgi.tasks.loop, entry);
+}

@@ -5,6 +5,28 @@
 
 /* --- kept tasks -------------------------------------------------------------------------------------------------- */
 
+/* From 3.12 on a type may have two words of its objects, the dict and the weak references, before the collector's two.
+ */
+#define BEFORE_OBJECT (4 * sizeof(void *))
+#define HIDDEN_WORDS (2 * sizeof(void *))
+
+static char *hidden_of(PyObject *task) {
+    return (char *)task - BEFORE_OBJECT;
+}
+
+static char *bytes_of(PyObject *task) {
+    return (char *)task + sizeof(PyObject);
+}
+
+static bool hides_words(PyTypeObject *type) {
+#if PY_VERSION_HEX >= 0x030C0000
+    return PyType_HasFeature(type, Py_TPFLAGS_MANAGED_DICT) || PyType_HasFeature(type, Py_TPFLAGS_MANAGED_WEAKREF);
+#else
+    (void)type;
+    return false;
+#endif
+}
+
 /* A task that nobody has seen, or that nobody has changed and nobody holds, is as good as a new one. What may have been
  * done to it (a name, a callback, a cancel, a weak reference of anyio's) shows in its own bytes: so they are compared,
  * whatever they mean in this version of CPython. */
@@ -12,7 +34,15 @@ void vel_tasks__look(struct vel_tasks *t, struct vel_driver *d) {
     if (t->looks == NULL)
         return;
     t->holders = Py_REFCNT(d->task);
-    memcpy(t->looks, (char *)d->task + sizeof(PyObject), t->looks_size);
+    if (t->looks_hidden)
+        memcpy(t->looks + t->looks_size, hidden_of(d->task), HIDDEN_WORDS);
+    memcpy(t->looks, bytes_of(d->task), t->looks_size);
+}
+
+static bool looks_the_same(const struct vel_tasks *t, PyObject *task) {
+    if (t->looks_hidden && memcmp(t->looks + t->looks_size, hidden_of(task), HIDDEN_WORDS) != 0)
+        return false;
+    return memcmp(t->looks, bytes_of(task), t->looks_size) == 0;
 }
 
 bool vel_tasks__park(struct vel_tasks *t, struct vel_driver *d) {
@@ -20,7 +50,7 @@ bool vel_tasks__park(struct vel_tasks *t, struct vel_driver *d) {
         return false;
     if (t->loop->debug || t->loop->gives_handles || t->holders != Py_REFCNT(d->task))
         return false;
-    if (memcmp(t->looks, (char *)d->task + sizeof(PyObject), t->looks_size) != 0)
+    if (!looks_the_same(t, d->task))
         return false;
     d->parked = true;
     vel_aio_catch_step(t->loop, &t->caught);
@@ -179,10 +209,11 @@ static PyObject *import_from(PyObject *module, const char *name) {
     return module != NULL ? PyObject_GetAttrString(module, name) : NULL;
 }
 
-/* Only a task of the accelerator keeps all that it is in its own bytes: one written in Python has a dict. */
+/* Only a task of the accelerator keeps all that it is in its own bytes: one written in Python has a dict from the
+ * start. Where a later version keeps them is not known: its tasks are not used again. */
 static int choose_looks(struct vel_tasks *t) {
     PyTypeObject *type = (PyTypeObject *)t->task_type;
-    if (!PyType_Check(t->task_type) || type->tp_dictoffset > 0 || t->loop->st->step_type == NULL)
+    if (!PyType_Check(t->task_type) || t->loop->st->step_type == NULL || PY_VERSION_HEX >= 0x030F0000)
         return 0;
     PyObject *module = PyImport_ImportModule("_asyncio");
     PyObject *accelerated = import_from(module, "Task");
@@ -194,7 +225,8 @@ static int choose_looks(struct vel_tasks *t) {
     if (!same)
         return 0;
     t->looks_size = (size_t)type->tp_basicsize - sizeof(PyObject);
-    t->looks = PyMem_Malloc(t->looks_size);
+    t->looks_hidden = hides_words(type);
+    t->looks = PyMem_Malloc(t->looks_size + HIDDEN_WORDS);
     if (t->looks == NULL)
         PyErr_NoMemory();
     return t->looks != NULL ? 0 : -1;

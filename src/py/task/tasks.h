@@ -29,6 +29,7 @@ struct vel_tasks {
     PyObject *caught;   /* the step that a task has asked for, or NULL */
     char *looks;        /* what the task looked like before its coroutine ran; NULL: tasks are not kept */
     size_t looks_size;  /* bytes of a task behind its head */
+    bool looks_hidden;  /* and the two words before it, which are kept behind those */
     Py_ssize_t holders; /* references to it then */
     bool closing;
 };

@@ -85,6 +85,7 @@ CHANGES: dict[str, Any] = {
     "cancel": lambda task: task.cancel() and None,
     "name": lambda task: task.set_name("mine"),
     "callback": lambda task: task.add_done_callback(lambda _: None),
+    "attribute": lambda task: setattr(task, "mine", "mine"),
 }
 
 
@@ -97,6 +98,7 @@ def test_what_is_done_to_a_task_is_not_seen_by_the_next_request(change: str) -> 
         assert task is not None
         names.append(task.get_name())
         assert task.cancelling() == 0
+        assert not hasattr(task, "mine")
         if scope["path"] == "/1":
             await answer(send, b"changed")
             CHANGES[change](task)
@@ -124,6 +126,22 @@ def test_a_task_that_is_kept_ends_and_is_not_used_again() -> None:
     bodies(app)
     assert ended
     assert all(ended)
+
+
+def test_a_task_that_nobody_touches_is_used_again() -> None:
+    """Told by the numbers that names are made of: a new task takes the next one."""
+    names: list[str] = []
+
+    async def app(scope: Scope, _receive: Receive, send: Send) -> None:
+        if scope["path"] in ("/0", "/4"):
+            task = asyncio.current_task()
+            assert task is not None
+            names.append(task.get_name())
+        await answer(send, b"x")
+
+    bodies(app)
+    first, after = (int(name.rpartition("-")[2]) for name in names)
+    assert after - first <= 2
 
 
 def test_done_callbacks_are_called() -> None:

@@ -1,8 +1,6 @@
 """The options: one table for the command line, the environment, pyproject.toml and the calls."""
 
-import difflib
 import ipaddress
-import json
 import math
 import os
 import tomllib
@@ -426,6 +424,8 @@ def nearest(name: str) -> str | None:
     """The option that was probably meant."""
     if name in ELSEWHERE:
         return ELSEWHERE[name]
+    import difflib  # noqa: PLC0415  # only for those who mistype
+
     found = difflib.get_close_matches(name, [*TABLE, *LATER], n=1)
     return found[0] if found else None
 
@@ -509,5 +509,7 @@ def show(*layers: Layer) -> str:
 
 def show_option(name: str, value: object) -> str:
     """What JSON writes for these types is TOML. Only one way to say where to listen may stand there."""
+    import json  # noqa: PLC0415  # only for those who ask
+
     line = f"{name.replace('_', '-')} = {json.dumps(value)}"
     return f"# {line}" if name in WAY_OF and value == TABLE[name].default else line

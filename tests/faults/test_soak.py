@@ -63,7 +63,7 @@ def descriptors(pid: int) -> int:
     return len(os.listdir(f"/proc/{pid}/fd"))
 
 
-@pytest.mark.timeout(MINUTES * 60 + 300)
+@pytest.mark.timeout(MINUTES * 120 + 600)
 def test_soak(start: Start, full: bool, tell: Tell) -> None:
     """A soak in which clients vanish at random."""
     seconds = max(MINUTES * 60, 60) if full else 4
@@ -81,6 +81,7 @@ def test_soak(start: Start, full: bool, tell: Tell) -> None:
         for _ in range(20):
             time.sleep(seconds / 20)
             samples.append({pid: resident_kib(pid) for pid in workers})
+            print(f"{load.figure}; KiB: {', '.join(map(str, samples[-1].values()))}", flush=True)
         over.set()
         for thread in vanishing:
             thread.join()

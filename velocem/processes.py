@@ -1,0 +1,93 @@
+"""Serving in worker processes: what they are made of, and what a reload changes."""
+
+import gc
+import random
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+from velocem import importer, sockets, workers
+from velocem.config import Config
+from velocem.crew import Plan
+from velocem.exceptions import ConfigError
+from velocem.logging import logger
+from velocem.reuseport import Shares
+from velocem.server import DRAIN_IDLE_SECONDS, Role, announce, listen, load, make_worker
+from velocem.sockets import Listener
+from velocem.supervisor import Supervisor
+from velocem.types import Application, RunningWorker
+
+# Options of a supervisor that a reload does not change.
+FIXED = ("app", "places", "host", "port", "uds_mode", "backlog", "accept", "preload", "reload", "pid", "log_file")
+
+
+def supervise(app: Application | str, settings: Config, read: Callable[[], Config]) -> None:
+    """Serve in workers, which this process watches over."""
+    check_supervised(app, settings)
+    target, name = (app, app) if isinstance(app, str) else load(app, settings)
+    if settings.preload:
+        target, _ = load(app, settings)
+        gc.collect()
+        gc.freeze()  # what no process collects stays in pages that all share
+    warn_of_threads()
+    listeners = listen(settings)
+    first = [settings]
+
+    def plan() -> Plan:
+        now = first.pop() if first else read_again(settings, read)
+        make = partial(make_one_of_several, target, now)
+        return Plan(name, make, max(now.workers, 1), now.timeout_graceful_shutdown, now.preload, now.reload)
+
+    def say(interface: str, count: int) -> None:
+        announce(f"{name} ({interface}, {count} worker{'s' * (count > 1)})", listeners)
+
+    try:
+        workers.title("supervisor", name)
+        Supervisor(plan, Shares(listeners, settings.backlog, shared=settings.accept == "shared"), say).run()
+        logger.info("Velocem stopped")
+    finally:
+        sockets.close(listeners)
+
+
+def make_one_of_several(
+    target: Application | str, settings: Config, listeners: list[Listener], reports: int
+) -> tuple[RunningWorker, str]:
+    """In a worker process: the worker, and what its application speaks."""
+    application = load(target, settings)[0] if isinstance(target, str) else target
+    # One worker is not alone while another comes in its place; with --reload it goes first.
+    several = settings.workers > 1 or not settings.reload
+    role = Role(several, DRAIN_IDLE_SECONDS, requests_until_replaced(settings), reports)
+    return make_worker(application, listeners, settings, role), importer.interface_of(application, settings.interface)
+
+
+def read_again(before: Config, read: Callable[[], Config]) -> Config:
+    """The configuration for new workers, but for what the supervisor itself rests on."""
+    now = read()
+    kept = {name: getattr(before, name) for name in FIXED}
+    changed = [name.replace("_", "-") for name in FIXED if getattr(now, name) != kept[name]]
+    if changed:
+        logger.warning("only a new start changes: %s", ", ".join(changed))
+    return replace(now, **kept)
+
+
+def warn_of_threads() -> None:
+    others = [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()]
+    if others:
+        logger.warning("threads do not live on in workers: %s", ", ".join(others))
+
+
+def requests_until_replaced(settings: Config) -> int:
+    jitter = random.randint(0, settings.max_requests_jitter)  # noqa: S311
+    return settings.max_requests + jitter if settings.max_requests else 0
+
+
+def check_supervised(app: Application | str, settings: Config) -> None:
+    if threading.current_thread() is not threading.main_thread():
+        raise ConfigError("workers: a supervisor lives by signals, which only the main thread gets")
+    if isinstance(app, str):
+        importer.call_arguments(importer.parse(app))
+    elif settings.reload:
+        raise ConfigError("reload: needs an import string, to import the application again")
+    if settings.reload and settings.preload:
+        raise ConfigError("reload: what is imported before the fork (preload) is not imported again")

@@ -3,6 +3,7 @@
 import asyncio
 import contextvars
 import gc
+import sys
 import weakref
 from typing import Any
 
@@ -129,6 +130,7 @@ def test_anything_with_a_run_method_is_a_context(loop: velocem.EventLoop) -> Non
     assert calls == [(print, 1, 2)]
 
 
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="the exception handler runs in that context too, and cannot")
 def test_a_context_that_is_entered_already_is_an_error_of_the_callback(loop: velocem.EventLoop) -> None:
     errors: list[dict[str, Any]] = []
     loop.set_exception_handler(lambda _, context: errors.append(context))

@@ -26,8 +26,9 @@ class Worker:
         self,
         app: Application,
         *,
-        # Descriptor of a listening, non-blocking socket; SERVER_NAME; SERVER_PORT. Descriptors stay the caller's.
-        sockets: Sequence[tuple[int, str, str]],
+        # Descriptor of a listening, non-blocking socket; SERVER_NAME; SERVER_PORT; the path of a Unix socket or "".
+        # Descriptors stay the caller's.
+        sockets: Sequence[tuple[int, str, str] | tuple[int, str, str, str]],
         # Logging level, message, exception.
         log: Callable[[int, str, BaseException | None], None],
         limit_target: int = ...,

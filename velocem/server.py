@@ -168,7 +168,7 @@ def make_core(
     extra: dict[str, Any] = {} if asgi is None else {"asgi": asgi}
     return Worker(
         app,
-        sockets=[(listener.sock.fileno(), listener.name, str(listener.port)) for listener in listeners],
+        sockets=[(one.sock.fileno(), one.name, str(one.port), one.path) for one in listeners],
         log=report,
         limit_target=settings.limit_target,
         limit_head=settings.limit_head,

@@ -36,6 +36,7 @@ class Listener(NamedTuple):
     name: str  # SERVER_NAME: an IPv6 address in brackets (RFC 3875 4.1.14)
     port: int
     url: str
+    path: str = ""  # of a Unix socket
     inherited: bool = False  # its queue is whoever's who handed it down
     file: SocketFile | None = None
 
@@ -169,8 +170,9 @@ def open_unix(place: Unix, backlog: int, mode: int) -> Listener:
 
 
 def describe_unix(sock: socket.socket) -> Listener:
-    path = os.fsdecode(sock.getsockname())
-    return Listener(sock, UNIX_NAME, UNIX_PORT, "unix:" + ("@" + path[1:] if path.startswith("\0") else path))
+    path = os.fsencode(sock.getsockname()).decode(errors="replace")
+    path = "@" + path[1:] if path.startswith("\0") else path
+    return Listener(sock, UNIX_NAME, UNIX_PORT, f"unix:{path}", path)
 
 
 # Inherited descriptors.

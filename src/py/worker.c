@@ -192,22 +192,26 @@ static int take_access(struct worker *self, const struct arguments *a) {
 }
 
 /* One (fd, name, port). The strs stay in self->sockets, ASCII, so that the slices stay good. */
+static int take_text(PyObject *text, struct vel_slice *out) {
+    Py_ssize_t len;
+    const char *at = PyUnicode_AsUTF8AndSize(text, &len);
+    *out = vel_slice(at, at != NULL ? (size_t)len : 0);
+    return at != NULL ? 0 : -1;
+}
+
 static int take_socket(PyObject *tuple, struct vel_socket *out) {
-    PyObject *name, *port;
+    static const char expected[] = "iUU|U;sockets must be tuples of (fd, name, port[, path])";
+    PyObject *name, *port, *path = NULL;
     if (!PyTuple_Check(tuple)) {
-        PyErr_SetString(PyExc_TypeError, "sockets must be tuples of (fd, name, port)");
+        PyErr_SetString(PyExc_TypeError, strchr(expected, ';') + 1);
         return -1;
     }
-    if (!PyArg_ParseTuple(tuple, "iUU;sockets must be tuples of (fd, name, port)", &out->fd, &name, &port))
+    if (!PyArg_ParseTuple(tuple, expected, &out->fd, &name, &port, &path))
         return -1;
-    Py_ssize_t name_len, port_len;
-    const char *name_text = PyUnicode_AsUTF8AndSize(name, &name_len);
-    const char *port_text = PyUnicode_AsUTF8AndSize(port, &port_len);
-    if (name_text == NULL || port_text == NULL)
+    out->path = (struct vel_slice){0};
+    if (take_text(name, &out->name) < 0 || take_text(port, &out->port) < 0)
         return -1;
-    out->name = vel_slice(name_text, (size_t)name_len);
-    out->port = vel_slice(port_text, (size_t)port_len);
-    return 0;
+    return path != NULL ? take_text(path, &out->path) : 0;
 }
 
 static int make_core(struct worker *self, const struct vel_config *config, struct vel_app *app) {

@@ -23,6 +23,7 @@ struct vel_exchange;
 struct vel_endpoint {
     struct vel_slice name; /* as configured: "127.0.0.1", "example.org" */
     struct vel_slice port; /* decimal */
+    struct vel_slice path; /* of a Unix socket, an abstract one with '@' in front; empty for others */
     void *app_data;        /* the application's own, made and freed by it */
     unsigned index;        /* among the worker's */
 };

@@ -102,7 +102,8 @@ static int listen_on(struct vel_worker *w, const struct vel_socket *sockets, siz
     for (size_t i = 0; i < n; i++) {
         struct vel_port *port = &w->ports[i];
         port->worker = w;
-        port->endpoint = (struct vel_endpoint){.name = sockets[i].name, .port = sockets[i].port, .index = (unsigned)i};
+        port->endpoint = (struct vel_endpoint){
+            .name = sockets[i].name, .port = sockets[i].port, .path = sockets[i].path, .index = (unsigned)i};
         port->listener.on_accept = on_accept;
         port->listener.on_exhausted = on_exhausted;
         int err = vel_listener_init(&port->listener, w->loop, sockets[i].fd);

@@ -74,7 +74,7 @@ struct vel_worker {
 /* A listening socket for vel_worker_init: fd stays the caller's, the slices must outlive the worker. */
 struct vel_socket {
     int fd;
-    struct vel_slice name, port;
+    struct vel_slice name, port, path; /* as in struct vel_endpoint */
 };
 
 /* Makes a worker that listens on these. app must outlive it. VEL_OK, VEL_ENOMEM, VEL_ESYS. */

@@ -185,7 +185,7 @@ static int add_client(struct vel_asgi *a, PyObject *scope, const union vel_addr 
 
 static PyObject *server_pair(struct vel_slice server, struct vel_slice decimal) {
     int64_t port;
-    PyObject *name = vel_text_new(server);
+    PyObject *name = PyUnicode_DecodeUTF8(server.at, (Py_ssize_t)server.len, "replace");
     PyObject *number = vel_num_parse(decimal, &port) ? PyLong_FromLongLong(port) : Py_NewRef(Py_None);
     PyObject *pair = name != NULL && number != NULL ? PyTuple_Pack(2, name, number) : NULL;
     Py_XDECREF(name);
@@ -257,6 +257,12 @@ PyObject *vel_asgi_scope(struct vel_asgi_call *call) {
 
 /* --- templates --------------------------------------------------------------------------------------------------- */
 
+/* A Unix socket's server is its path, with no port. */
+static PyObject *server_of(const struct vel_endpoint *endpoint) {
+    struct vel_slice none = {0};
+    return endpoint->path.len > 0 ? server_pair(endpoint->path, none) : server_pair(endpoint->name, endpoint->port);
+}
+
 static PyObject *versions(void) {
     return Py_BuildValue("{ssss}", "version", "3.0", "spec_version", "2.5");
 }
@@ -267,8 +273,7 @@ static PyObject *make_common(struct vel_state *s, const struct vel_endpoint *end
     if (d == NULL)
         return NULL;
     if (set(d, s->type, Py_NewRef(type)) < 0 || set(d, s->asgi, versions()) < 0 ||
-        set(d, s->http_version, Py_NewRef(s->version_1_1)) < 0 ||
-        set(d, s->server, server_pair(endpoint->name, endpoint->port)) < 0 ||
+        set(d, s->http_version, Py_NewRef(s->version_1_1)) < 0 || set(d, s->server, server_of(endpoint)) < 0 ||
         set(d, s->client, Py_NewRef(Py_None)) < 0 || set(d, s->scheme, Py_NewRef(scheme)) < 0 ||
         set(d, s->root_path, PyUnicode_DecodeUTF8(root_path.at, (Py_ssize_t)root_path.len, "replace")) < 0 ||
         set(d, s->query_string, PyBytes_FromStringAndSize(NULL, 0)) < 0)

@@ -53,6 +53,8 @@ class Worker:
         # Peers that are believed: addresses, networks, "unix", "*"; and the names of the fields that are.
         forwarded_allow: Sequence[str] = (),
         forwarded_headers: Sequence[str] = ...,
+        # SCRIPT_NAME as PEP 3333 has it: bytes as latin-1.
+        root_path: str = "",
         date_header: bool = ...,
         # -1: no access log.
         access_fd: int = ...,

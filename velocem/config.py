@@ -40,7 +40,6 @@ FORWARDED_HEADERS = (
 LATER = frozenset(
     {
         "limit_concurrency",
-        "root_path",
     }
 )
 
@@ -184,6 +183,14 @@ def words(value: object) -> list[str]:
     return [word.strip() for one in members(value) for word in text(one).split(",") if word.strip()]
 
 
+def read_root_path(value: object) -> str:
+    path = text(value).removesuffix("/")
+    odd = any(mark in path for mark in "?#%\\") or not path.isprintable() or {"", ".", ".."} & set(path[1:].split("/"))
+    if path and (odd or not path.startswith("/")):
+        raise ValueError("a path as the application is to see it, such as /app")
+    return path
+
+
 def read_networks(value: object) -> tuple[str, ...]:
     return tuple(word if word in ("*", "unix") else read_network(word) for word in words(value))
 
@@ -259,6 +266,7 @@ class Config:
     forwarded_headers: tuple[str, ...] = option(
         FORWARDED_HEADERS[:2], read_forwarded_headers, "what they are believed: X-Forwarded-... fields, or Forwarded"
     )
+    root_path: str = option("", read_root_path, "path under which clients see the application, as /app")
     timeout_header: float = option(10.0, seconds, "seconds for a whole request head to come; 0 is no limit")
     timeout_body: float = option(30.0, seconds, "seconds between two pieces of a request body; 0 is no limit")
     timeout_keep_alive: float = option(5.0, seconds, "seconds an idle connection is kept; 0 is no limit")
@@ -326,6 +334,7 @@ class Options(TypedDict, total=False):
     date_header: bool
     forwarded_allow_ips: str | Sequence[str]
     forwarded_headers: str | Sequence[str]
+    root_path: str
     timeout_header: float | str
     timeout_body: float | str
     timeout_keep_alive: float | str

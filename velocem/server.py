@@ -146,7 +146,7 @@ def make_asgi_worker(app: ASGIApplication, listeners: list[Listener], settings: 
     from velocem.asgi import AsgiWorker  # noqa: PLC0415
 
     options = {
-        "root_path": "",
+        "root_path": settings.root_path,
         "ws_max_size": settings.ws_max_size,
         "ws_max_queue": settings.ws_max_queue,
         "ws_ping_interval": settings.ws_ping_interval,
@@ -188,6 +188,7 @@ def make_core(
         server_header="velocem" if settings.server_header else None,
         forwarded_allow=settings.forwarded_allow_ips,
         forwarded_headers=settings.forwarded_headers,
+        root_path=settings.root_path.encode().decode("latin-1"),
         date_header=settings.date_header,
         access_fd=access_fd(settings),
         access_format=settings.access_log_format,

@@ -58,7 +58,7 @@ static void rise(void *arg) {
 
 /* The arguments of Worker(), as they come. */
 struct arguments {
-    PyObject *app, *sockets, *log, *server_header, *start_thread, *forwarded_allow, *forwarded_headers;
+    PyObject *app, *sockets, *log, *server_header, *start_thread, *forwarded_allow, *forwarded_headers, *root_path;
     unsigned long long limit_body, body_memory, requests_max;
     unsigned int limit_target, limit_head, limit_fields, limit_field, limit_trailers, limit_chunk_ext, min_body_rate;
     unsigned int min_write_rate;
@@ -91,6 +91,7 @@ static int parse(struct arguments *a, PyObject *args, PyObject *kwargs) {
                                         "server_header",
                                         "forwarded_allow",
                                         "forwarded_headers",
+                                        "root_path",
                                         "date_header",
                                         "access_fd",
                                         "access_format",
@@ -107,15 +108,15 @@ static int parse(struct arguments *a, PyObject *args, PyObject *kwargs) {
                                         "min_write_rate",
                                         NULL};
     return PyArg_ParseTupleAndKeywords(
-               args, kwargs, "O|$OOO&O&O&O&O&O&O&dddddO&O&OOOpisppdO&iO&OO&O!pO&:Worker", (char **)names, &a->app,
+               args, kwargs, "O|$OOO&O&O&O&O&O&O&dddddO&O&OOOUpisppdO&iO&OO&O!pO&:Worker", (char **)names, &a->app,
                &a->sockets, &a->log, vel_to_uint, &a->limit_target, vel_to_uint, &a->limit_head, vel_to_uint,
                &a->limit_fields, vel_to_uint, &a->limit_field, vel_to_ullong, &a->limit_body, vel_to_uint,
                &a->limit_trailers, vel_to_uint, &a->limit_chunk_ext, &a->header, &a->body, &a->keep_alive, &a->write,
                &a->graceful, vel_to_uint, &a->min_body_rate, vel_to_ullong, &a->body_memory, &a->server_header,
-               &a->forwarded_allow, &a->forwarded_headers, &a->date_header, &a->access_fd, &a->access_format,
-               &a->multithread, &a->multiprocess, &a->drain_idle, vel_to_ullong, &a->requests_max, &a->requests_fd,
-               vel_to_uint, &a->threads, &a->start_thread, vel_to_uint, &a->limit_queue, &PyDict_Type, &a->asgi,
-               &a->stream_body, vel_to_uint, &a->min_write_rate)
+               &a->forwarded_allow, &a->forwarded_headers, &a->root_path, &a->date_header, &a->access_fd,
+               &a->access_format, &a->multithread, &a->multiprocess, &a->drain_idle, vel_to_ullong, &a->requests_max,
+               &a->requests_fd, vel_to_uint, &a->threads, &a->start_thread, vel_to_uint, &a->limit_queue, &PyDict_Type,
+               &a->asgi, &a->stream_body, vel_to_uint, &a->min_write_rate)
                ? 0
                : -1;
 }
@@ -345,6 +346,8 @@ static int init(PyObject *o, PyObject *args, PyObject *kwargs) {
         return -1;
     if (a.asgi != NULL ? vel_worker_take_asgi(self, a.app, a.log, a.asgi) < 0
                        : vel_wsgi_init(&self->wsgi, vel_state_of(Py_TYPE(o)), a.app, a.log) < 0)
+        return -1;
+    if (a.root_path != NULL && vel_wsgi_set_root(&self->wsgi, a.root_path) < 0)
         return -1;
     self->wsgi.write_ms = config.write_ms;
     vel_remote_init(&self->pool.remote, &self->pool.core, a.limit_queue, a.stream_body);

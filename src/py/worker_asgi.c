@@ -81,16 +81,14 @@ int vel_worker_take_asgi(struct worker *self, PyObject *app, PyObject *log, PyOb
     return vel_asgi_init(&self->asgi, state, &given);
 }
 
-/* Paths before the application's, from the dict of asgi. */
 int vel_worker_make_scopes(struct worker *self, PyObject *asgi) {
-    Py_ssize_t len;
     PyObject *root = PyDict_GetItemString(asgi, "root_path"); // borrowed: the dict is an argument
-    const char *text = root != NULL ? PyUnicode_AsUTF8AndSize(root, &len) : NULL;
-    if (text == NULL)
-        return -1;
+    if (root == NULL || !PyUnicode_Check(root))
+        return bad_asgi("root_path");
+    self->asgi.root = Py_NewRef(root);
     for (size_t i = 0; i < self->core.nports; i++) {
         struct vel_endpoint *endpoint = &self->core.ports[i].endpoint;
-        endpoint->app_data = vel_asgi_template_new(&self->asgi, endpoint, vel_slice(text, (size_t)len));
+        endpoint->app_data = vel_asgi_template_new(&self->asgi, endpoint);
         if (endpoint->app_data == NULL)
             return -1;
     }

@@ -195,6 +195,20 @@ def test_nobody_is_trusted_and_two_fields_are_read_unless_more_is_said() -> None
     assert build(call({"forwarded_headers": ["Forwarded"]})).forwarded_headers == ("forwarded",)
 
 
+@pytest.mark.parametrize(
+    ("value", "path"), [("", ""), ("/", ""), ("/app", "/app"), ("/app/", "/app"), ("/a.b/~c/é", "/a.b/~c/é")]
+)
+def test_root_paths(value: str, path: str) -> None:
+    assert build(call({"root_path": value})).root_path == path
+
+
+@pytest.mark.parametrize(
+    "value", ["app", "//", "//app", "/a//b", "/app//", "/a/../b", "/.", "/a?b", "/a#b", "/a%20b", "/a\\b", "/a\nb", 3]
+)
+def test_other_root_paths_are_refused(value: object) -> None:
+    assert refusal(call({"root_path": value})).startswith(f"root_path: {value!r} is not ")
+
+
 def test_one_family_of_forwarded_headers_excludes_the_other() -> None:
     line = "forwarded and x-forwarded-... exclude each other: a client could send what the proxy does not"
     assert refusal(call({"forwarded_headers": "forwarded,x-forwarded-for"})) == f"forwarded_headers: {line}"

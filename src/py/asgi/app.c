@@ -250,6 +250,7 @@ void vel_asgi_clear(struct vel_asgi *a) {
         Py_CLEAR(a->names[i].name);
     for (int i = 0; i < VEL_ASGI_CLIENTS; i++)
         Py_CLEAR(a->clients[i].pair);
+    Py_CLEAR(a->root);
     Py_CLEAR(a->path);
     Py_CLEAR(a->raw_path);
     Py_CLEAR(a->done);

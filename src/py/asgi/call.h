@@ -124,8 +124,7 @@ struct vel_asgi_template {
     PyObject *http, *websocket; /* dicts */
     PyObject *extensions, *ws_extensions;
 };
-struct vel_asgi_template *vel_asgi_template_new(struct vel_asgi *a, const struct vel_endpoint *endpoint,
-                                                struct vel_slice root_path);
+struct vel_asgi_template *vel_asgi_template_new(struct vel_asgi *a, const struct vel_endpoint *endpoint);
 void vel_asgi_template_free(struct vel_asgi_template *t);
 
 /* --- WebSocket --------------------------------------------------------------------------------------------------- */

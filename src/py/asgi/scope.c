@@ -120,11 +120,25 @@ static PyObject *decode_path(struct vel_slice raw, bool decoded) {
     return path;
 }
 
+/* An application's own paths begin with its root: where a proxy has taken it off it is put back. */
+static PyObject *with_root(struct vel_asgi *a, PyObject *path) {
+    Py_ssize_t n = a->root != NULL ? PyUnicode_GET_LENGTH(a->root) : 0;
+    if (n == 0 || path == NULL || PyUnicode_READ_CHAR(path, 0) != '/')
+        return path;
+    Py_ssize_t begins = PyUnicode_Tailmatch(path, a->root, 0, n, -1);
+    bool whole = begins > 0 && (PyUnicode_GET_LENGTH(path) == n || PyUnicode_READ_CHAR(path, n) == '/');
+    PyObject *full = begins < 0 ? NULL : whole ? Py_NewRef(path) : PyUnicode_Concat(a->root, path);
+    Py_DECREF(path);
+    return full;
+}
+
 static int add_path(struct vel_asgi *a, PyObject *scope, const struct vel_head *head) {
     struct vel_state *s = a->state;
     struct vel_slice raw = head->target.path;
     if (a->raw_path == NULL || !bytes_are(a->raw_path, raw)) {
-        PyObject *bytes = bytes_of(raw), *path = bytes != NULL ? decode_path(raw, head->path_is_decoded) : NULL;
+        PyObject *bytes = bytes_of(raw), *path = NULL;
+        if (bytes != NULL)
+            path = with_root(a, decode_path(raw, head->path_is_decoded));
         if (path == NULL || raw.len > VEL_ASGI_VALUE_MAX || head->path_is_decoded) {
             int err = path != NULL ? PyDict_SetItem(scope, s->path, path) : -1;
             if (err == 0)
@@ -193,6 +207,21 @@ static PyObject *server_pair(struct vel_slice server, struct vel_slice decimal) 
     return pair;
 }
 
+/* Takes over root. The path begins with the root that was configured. */
+static int replace_root(struct vel_asgi *a, PyObject *scope, PyObject *root) {
+    PyObject *path = PyDict_GetItemWithError(scope, a->state->path); // borrowed: the scope is ours alone
+    Py_ssize_t n = a->root != NULL ? PyUnicode_GET_LENGTH(a->root) : 0;
+    PyObject *rest = root != NULL && path != NULL ? PyUnicode_Substring(path, n, PY_SSIZE_T_MAX) : NULL;
+    PyObject *full = rest != NULL ? PyUnicode_Concat(root, rest) : NULL;
+    int err = full != NULL ? PyDict_SetItem(scope, a->state->path, full) : -1;
+    if (err == 0)
+        err = PyDict_SetItem(scope, a->state->root_path, root);
+    Py_XDECREF(full);
+    Py_XDECREF(rest);
+    Py_XDECREF(root);
+    return err;
+}
+
 static int add_origin(struct vel_asgi *a, PyObject *scope, const struct vel_exchange *x, bool http) {
     struct vel_state *s = a->state;
     const struct vel_origin *origin = x->origin;
@@ -201,7 +230,7 @@ static int add_origin(struct vel_asgi *a, PyObject *scope, const struct vel_exch
         return -1;
     if (origin->name.len > 0 && set(scope, s->server, server_pair(origin->name, origin->port)) < 0)
         return -1;
-    return origin->prefix.at != NULL ? set(scope, s->root_path, vel_text_new(origin->prefix)) : 0;
+    return origin->prefix.at != NULL ? replace_root(a, scope, vel_text_new(origin->prefix)) : 0;
 }
 
 /* --- the scope --------------------------------------------------------------------------------------------------- */
@@ -267,15 +296,16 @@ static PyObject *versions(void) {
     return Py_BuildValue("{ssss}", "version", "3.0", "spec_version", "2.5");
 }
 
-static PyObject *make_common(struct vel_state *s, const struct vel_endpoint *endpoint, PyObject *type, PyObject *scheme,
-                             struct vel_slice root_path) {
+static PyObject *make_common(const struct vel_asgi *a, const struct vel_endpoint *endpoint, PyObject *type,
+                             PyObject *scheme) {
+    struct vel_state *s = a->state;
     PyObject *d = PyDict_New();
     if (d == NULL)
         return NULL;
     if (set(d, s->type, Py_NewRef(type)) < 0 || set(d, s->asgi, versions()) < 0 ||
         set(d, s->http_version, Py_NewRef(s->version_1_1)) < 0 || set(d, s->server, server_of(endpoint)) < 0 ||
         set(d, s->client, Py_NewRef(Py_None)) < 0 || set(d, s->scheme, Py_NewRef(scheme)) < 0 ||
-        set(d, s->root_path, PyUnicode_DecodeUTF8(root_path.at, (Py_ssize_t)root_path.len, "replace")) < 0 ||
+        set(d, s->root_path, Py_NewRef(a->root != NULL ? a->root : s->empty)) < 0 ||
         set(d, s->query_string, PyBytes_FromStringAndSize(NULL, 0)) < 0)
         Py_CLEAR(d);
     return d;
@@ -292,8 +322,7 @@ static PyObject *make_extensions(const char *const *names, size_t n) {
     return d;
 }
 
-struct vel_asgi_template *vel_asgi_template_new(struct vel_asgi *a, const struct vel_endpoint *endpoint,
-                                                struct vel_slice root_path) {
+struct vel_asgi_template *vel_asgi_template_new(struct vel_asgi *a, const struct vel_endpoint *endpoint) {
     static const char *const http[] = {"http.response.pathsend", "http.response.zerocopysend", "http.response.trailers",
                                        "http.response.early_hint"};
     static const char *const websocket[] = {"websocket.http.response"};
@@ -303,8 +332,8 @@ struct vel_asgi_template *vel_asgi_template_new(struct vel_asgi *a, const struct
         PyErr_NoMemory();
         return NULL;
     }
-    t->http = make_common(s, endpoint, s->http, s->http, root_path);
-    t->websocket = t->http != NULL ? make_common(s, endpoint, s->websocket, s->ws, root_path) : NULL;
+    t->http = make_common(a, endpoint, s->http, s->http);
+    t->websocket = t->http != NULL ? make_common(a, endpoint, s->websocket, s->ws) : NULL;
     t->extensions = t->websocket != NULL ? make_extensions(http, 4) : NULL;
     t->ws_extensions = t->extensions != NULL ? make_extensions(websocket, 1) : NULL;
     if (t->ws_extensions != NULL && PyDict_SetItem(t->http, s->method, s->methods[VEL_METHOD_GET]) == 0)

@@ -140,6 +140,15 @@ int vel_wsgi_init(struct vel_wsgi *w, struct vel_state *state, PyObject *callabl
     return w->empty_input != NULL ? 0 : -1;
 }
 
+int vel_wsgi_set_root(struct vel_wsgi *w, PyObject *root) {
+    if (!PyUnicode_Check(root) || PyUnicode_KIND(root) != PyUnicode_1BYTE_KIND) {
+        PyErr_SetString(PyExc_ValueError, "root_path must be a str of latin-1 characters");
+        return -1;
+    }
+    Py_XSETREF(w->root, PyUnicode_GET_LENGTH(root) > 0 ? Py_NewRef(root) : NULL);
+    return 0;
+}
+
 int vel_wsgi_visit(struct vel_wsgi *w, visitproc visit, void *arg) {
     Py_VISIT(w->callable);
     Py_VISIT(w->log);
@@ -164,6 +173,7 @@ static void clear_caches(struct vel_wsgi *w) {
 void vel_wsgi_clear(struct vel_wsgi *w) {
     clear_caches(w);
     Py_CLEAR(w->empty_input);
+    Py_CLEAR(w->root);
     Py_CLEAR(w->log);
     Py_CLEAR(w->callable);
 }

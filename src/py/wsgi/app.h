@@ -33,6 +33,7 @@ struct vel_wsgi {
     PyObject *callable;
     PyObject *log;
     PyObject *empty_input; /* wsgi.input of requests without body */
+    PyObject *root;        /* SCRIPT_NAME of every request: latin-1, as PATH_INFO is; NULL: empty */
     const struct vel_scan *scan;
     unsigned long thread;         /* Python's number of the one thread that calls the application */
     uint32_t write_ms;            /* as in struct vel_config */
@@ -55,6 +56,9 @@ extern const struct vel_app_ops vel_wsgi_ops;
 
 /* 0 or -1 with an exception. The rest of *w must be zero. */
 int vel_wsgi_init(struct vel_wsgi *w, struct vel_state *state, PyObject *callable, PyObject *log);
+
+/* The path under which the application stands, "/app" or empty; before the first template is made. 0 or -1. */
+int vel_wsgi_set_root(struct vel_wsgi *w, PyObject *root);
 int vel_wsgi_visit(struct vel_wsgi *w, visitproc visit, void *arg);
 void vel_wsgi_clear(struct vel_wsgi *w);
 

@@ -130,13 +130,22 @@ static int add_fields(struct vel_wsgi *w, PyObject *env, const struct vel_head *
 
 /* --- the request line -------------------------------------------------------------------------------------------- */
 
-static PyObject *decode_path(struct vel_slice raw, bool decoded) {
+/* Without SCRIPT_NAME, if it begins with that: some proxies pass the prefix on and others take it off. */
+static struct vel_slice below_root(const struct vel_wsgi *w, struct vel_slice path) {
+    if (w->root == NULL)
+        return path;
+    size_t n = (size_t)PyUnicode_GET_LENGTH(w->root);
+    bool begins = path.len >= n && memcmp(path.at, PyUnicode_1BYTE_DATA(w->root), n) == 0;
+    return begins && (path.len == n || path.at[n] == '/') ? vel_slice(path.at + n, path.len - n) : path;
+}
+
+static PyObject *decode_path(const struct vel_wsgi *w, struct vel_slice raw, bool decoded) {
     char small[VEL_WSGI_VALUE_MAX], *at = small;
     if (decoded || memchr(raw.at, '%', raw.len) == NULL)
-        return vel_text_new(raw);
+        return vel_text_new(below_root(w, raw));
     if (raw.len > sizeof(small) && (at = PyMem_Malloc(raw.len)) == NULL)
         return PyErr_NoMemory();
-    PyObject *path = vel_text_new(vel_slice(at, vel_percent_decode(raw, at)));
+    PyObject *path = vel_text_new(below_root(w, vel_slice(at, vel_percent_decode(raw, at))));
     if (at != small)
         PyMem_Free(at);
     return path;
@@ -149,7 +158,7 @@ static int add_path(struct vel_wsgi *w, PyObject *env, const struct vel_head *he
         return 0;
     if (w->path != NULL && vel_slice_eq(vel_slice(w->path_raw, w->path_len), raw))
         return PyDict_SetItem(env, w->state->PATH_INFO, w->path);
-    PyObject *path = decode_path(raw, head->path_is_decoded);
+    PyObject *path = decode_path(w, raw, head->path_is_decoded);
     if (path == NULL)
         return -1;
     int err = PyDict_SetItem(env, w->state->PATH_INFO, path);

@@ -52,6 +52,7 @@ static int init_thread(struct vel_wsgi_thread *thread, const struct vel_worker *
                        bool multithread, bool multiprocess) {
     if (vel_wsgi_init(&thread->wsgi, w->state, w->callable, w->log) < 0)
         return -1;
+    thread->wsgi.root = Py_XNewRef(w->root);
     thread->wsgi.write_ms = worker->config.write_ms;
     if (init_places(thread, worker, multithread, multiprocess) < 0)
         return -1;

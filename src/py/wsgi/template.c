@@ -12,10 +12,11 @@ static int set(PyObject *dict, PyObject *key, PyObject *value) {
     return err;
 }
 
-static int fill_request_defaults(PyObject *d, struct vel_state *s) {
+static int fill_request_defaults(PyObject *d, struct vel_wsgi *w) {
+    struct vel_state *s = w->state;
     if (set(d, s->REQUEST_METHOD, Py_NewRef(s->methods[VEL_METHOD_GET])) < 0)
         return -1;
-    if (set(d, s->SCRIPT_NAME, Py_NewRef(s->empty)) < 0)
+    if (set(d, s->SCRIPT_NAME, Py_NewRef(w->root != NULL ? w->root : s->empty)) < 0)
         return -1;
     if (set(d, s->PATH_INFO, Py_NewRef(s->slash)) < 0)
         return -1;
@@ -67,7 +68,7 @@ static PyObject *fill(struct vel_wsgi *w, const struct vel_endpoint *endpoint, b
     PyObject *d = PyDict_New();
     if (d == NULL)
         return NULL;
-    if (fill_request_defaults(d, w->state) < 0 || fill_server(d, w->state, endpoint) < 0 ||
+    if (fill_request_defaults(d, w) < 0 || fill_server(d, w->state, endpoint) < 0 ||
         fill_wsgi(d, w, multithread, multiprocess) < 0) {
         Py_DECREF(d);
         return NULL;

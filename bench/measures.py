@@ -1,6 +1,7 @@
 """Measures one scenario: its entrants in interleaved rounds, what went wrong with whom, and nothing left behind."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,7 +11,7 @@ import servers
 from entrants import Entrant
 from figures import merge, middle, percentiles
 from install import UnavailableError
-from loading import Loader, measure_itself
+from loading import Loader, SilentError, measure_itself
 from progress import Progress
 from scenarios import BY_NAME, Scenario
 from servers import Place, Pool, Server
@@ -22,6 +23,8 @@ ITSELF_BESIDE = 0.6
 START_SECONDS = 0.7  # that an entrant takes to be up, as a rule, when all start at once
 MEMORY_SECONDS = 3.0
 IDLE_SECONDS = 1.0 / 10_000  # to open a connection and have its first answer
+
+MOST_SILENT = 1  # rounds without an answer, which do not count
 
 Result = dict[str, Any]
 
@@ -110,6 +113,7 @@ class Bench:
     def each_round(self, scenario: Scenario, names: list[str], result: Result, take: Callable[[str, int], Any]) -> None:
         """A B C, A B C: every entrant in turn, round after round. Round 0, if take has one, only warms."""
         rounds = self.rounds_of(scenario)
+        silent: Counter[str] = Counter()
         share = self.expected(scenario, len(names)) / (rounds + 1)
         for number in range(rounds + 1):
             for name in names:
@@ -118,6 +122,11 @@ class Bench:
                 self.progress.now(scenario.name, f"round {number} of {rounds}  {name}")
                 try:
                     sample = take(name, number)
+                except SilentError as error:
+                    silent[name] += 1
+                    if silent[name] > MOST_SILENT:
+                        self.leave_out(scenario, result, name, f"in round {number}, not the first time: {error}")
+                    continue
                 except (UnavailableError, OSError, KeyError, ZeroDivisionError, ValueError) as error:
                     self.leave_out(scenario, result, name, f"in round {number}: {error}")
                     continue
@@ -156,12 +165,14 @@ class Bench:
             return scenario
         hello = BY_NAME["hello"]
         known = self.results.get("hello", {}).get("entrants", {})
-        rates = {}
+        rates: dict[str, float] = {}
         for name, server in running.items():
-            samples = known.get(name, {}).get("samples") or [self.loader.sample(server, hello, 0)]
+            try:
+                samples = known.get(name, {}).get("samples") or [self.loader.sample(server, hello, 0)]
+            except UnavailableError:
+                continue  # its own rounds will say the same
             found = middle([sample["rate"] for sample in samples])
-            assert found is not None
-            rates[name] = found.median
+            rates |= {name: found.median} if found else {}
         if not rates:
             return scenario
         slowest = min(rates, key=lambda name: rates[name])

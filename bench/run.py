@@ -24,7 +24,7 @@ from install import ROOT, UnavailableError, install
 from loading import Loader
 from measures import Bench
 from progress import Progress, as_time
-from scenarios import Scenario
+from scenarios import BY_NAME, FILE_SIZE, FILLER, Scenario
 from servers import Place
 
 PROGRAMS = ROOT / "build" / "bench" / "bench"
@@ -86,109 +86,116 @@ def cores() -> tuple[int, list[int]]:
     return usable[0], usable[1:4]
 
 
-def install_all(wanted: list[Scenario], parts: dict[str, list[Entrant]], have: "Have", progress: Progress) -> None:
-    """Everyone who takes part in something, with what its applications need."""
+def needs_of(parts: dict[str, list[Entrant]]) -> dict[str, tuple[Entrant, set[str]]]:
+    """Everyone who takes part in something, with the requirements of its applications there."""
     needs: dict[str, tuple[Entrant, set[str]]] = {}
-    for scenario in wanted:
-        for entrant in parts[scenario.name]:
-            needs.setdefault(entrant.name, (entrant, set()))[1].update(filter(None, [scenario.requirements]))
-    for number, (name, (entrant, more)) in enumerate(needs.items(), 1):
-        progress.step(f"installing {number} of {len(needs)}", name)
-        have.install(entrant, sorted(more))
-
-
-class Have:
-    """Who can be had, and the interpreter of each."""
-
-    def __init__(self, options: argparse.Namespace) -> None:
-        self.options = options
-        self.pythons: dict[str, Path] = {}
-        self.unavailable: dict[str, str] = {}
-
-    def install(self, entrant: Entrant, more: list[str]) -> None:
-        if entrant.ours and self.options.package:
-            self.pythons[entrant.name] = self.options.python or Path(sys.executable)
-            return
-        try:
-            self.pythons[entrant.name] = install(entrant, more)
-        except UnavailableError as error:
-            self.unavailable[entrant.name] = str(error)
-
-    def environments(self, entrants: Iterable[Entrant]) -> dict[str, dict[str, str]]:
-        if not self.options.package:
-            return {}
-        path = str(self.options.package.resolve())
-        return {entrant.name: {"PYTHONPATH": path} for entrant in entrants if entrant.ours}
+    for name, some in parts.items():
+        for entrant in some:
+            needs.setdefault(entrant.name, (entrant, set()))[1].update(filter(None, [BY_NAME[name].requirements]))
+    return needs
 
 
 def interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def run(options: argparse.Namespace, folder: Path) -> int:
-    progress = Progress()
-    wanted, entrants = chosen_scenarios(options.scenario), chosen_entrants(options.peers)
-    parts = {scenario.name: taking_part(scenario, entrants, options.peers != "all") for scenario in wanted}
-    have = Have(options)
-    server_core, client_cores = cores()
-    place = Place(server_core, options.programs / "limit", folder, folder / "file", have.environments(entrants))
-    place.file.write_bytes(scenarios.FILLER * scenarios.FILE_SIZE)
-    loader = Loader(options.programs / "load", place, len(client_cores), options.seconds)
-    bench = Bench(place, have.pythons, loader, progress, options.rounds)
+class Run:
+    """What the command line asks for, who takes part in it, and who of them can be had."""
 
-    def expected() -> float:
-        each = zip(wanted, [None, *wanted], strict=False)
-        return sum(bench.expected(scenario, len(parts[scenario.name]), after) for scenario, after in each)
+    def __init__(self, options: argparse.Namespace, folder: Path) -> None:
+        self.options = options
+        self.progress = Progress()
+        self.wanted, self.entrants = chosen_scenarios(options.scenario), chosen_entrants(options.peers)
+        named = options.peers != "all"
+        self.parts = {scenario.name: taking_part(scenario, self.entrants, named) for scenario in self.wanted}
+        self.pythons: dict[str, Path] = {}
+        self.unavailable: dict[str, str] = {}
+        core, self.client_cores = cores()
+        place = Place(core, options.programs / "limit", folder, folder / "file", self.environments())
+        loader = Loader(options.programs / "load", place, len(self.client_cores), options.seconds)
+        self.bench = Bench(place, self.pythons, loader, self.progress, options.rounds)
 
-    if options.list:
-        for scenario, after in zip(wanted, [None, *wanted], strict=False):
-            seconds = bench.expected(scenario, len(parts[scenario.name]), after)
-            print(
-                f"{scenario.name:18} {as_time(seconds)}  {', '.join(entrant.name for entrant in parts[scenario.name])}"
-            )
-        print(f"about {as_time(expected())}, and the installation of what is not there yet")
+    def environments(self) -> dict[str, dict[str, str]]:
+        if not self.options.package:
+            return {}
+        path = str(self.options.package.resolve())
+        return {entrant.name: {"PYTHONPATH": path} for entrant in self.entrants if entrant.ours}
+
+    def expected(self) -> list[float]:
+        """Seconds of each scenario."""
+        each = zip(self.wanted, [None, *self.wanted], strict=False)
+        return [self.bench.expected(scenario, len(self.parts[scenario.name]), after) for scenario, after in each]
+
+    def show(self) -> None:
+        for scenario, seconds in zip(self.wanted, self.expected(), strict=True):
+            names = ", ".join(entrant.name for entrant in self.parts[scenario.name])
+            print(f"{scenario.name:18} {as_time(seconds):>5}  {names}")
+        print(f"about {as_time(sum(self.expected()))}, and the installation of what is not there yet")
+
+    def install(self) -> None:
+        self.progress.say(
+            f"about {sum(self.expected()) / 60:.0f} minutes, and the installation of what is not there yet"
+        )
+        needs = needs_of(self.parts)
+        for number, (name, (entrant, more)) in enumerate(needs.items(), 1):
+            self.progress.step(f"installing {number} of {len(needs)}", name)
+            try:
+                self.pythons[name] = self.python_of(entrant, sorted(more))
+            except UnavailableError as error:
+                self.unavailable[name] = str(error)
+        for name, reason in self.unavailable.items():
+            self.progress.say(f"{name} cannot be had: {reason}")
+        self.entrants = [entrant for entrant in self.entrants if entrant.name in self.pythons]
+        self.parts = {name: [one for one in some if one.name in self.pythons] for name, some in self.parts.items()}
+
+    def python_of(self, entrant: Entrant, more: list[str]) -> Path:
+        if entrant.ours and self.options.package:
+            return Path(self.options.python or sys.executable)
+        return install(entrant, more)
+
+    def measure(self) -> int:
+        """The exit status: 130 after an interrupt, as of a shell."""
+        self.progress.begin(sum(self.expected()))
+        self.progress.say(f"about {self.progress.total / 60:.0f} minutes")
+        self.bench.place.file.write_bytes(FILLER * FILE_SIZE)
+        os.sched_setaffinity(0, self.client_cores)
+        signal.signal(signal.SIGTERM, interrupt)
+        known = {entrant.name: results.about(entrant, self.pythons[entrant.name]) for entrant in self.entrants}
+        try:
+            for scenario in self.wanted:
+                result = self.bench.measure(scenario, self.parts[scenario.name])
+                self.progress.clear()
+                print(tables.text(result, known), flush=True)
+        except KeyboardInterrupt:
+            self.progress.say("interrupted: what was measured so far is kept")
+            return 130
+        finally:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second one must not leave servers behind
+            self.bench.pool.stop_all()
         return 0
-    progress.say(f"about {expected() / 60:.0f} minutes, and the installation of what is not there yet")
-    install_all(wanted, parts, have, progress)
-    for name, reason in have.unavailable.items():
-        progress.say(f"{name} cannot be had: {reason}")
-    parts = {name: [entrant for entrant in some if entrant.name in have.pythons] for name, some in parts.items()}
-    progress.begin(expected())
-    progress.say(f"about {expected() / 60:.0f} minutes")
-    os.sched_setaffinity(0, client_cores)
-    signal.signal(signal.SIGTERM, interrupt)
-    status = 0
-    known = {
-        entrant.name: results.about(entrant, have.pythons[entrant.name])
-        for entrant in entrants
-        if entrant.name in have.pythons
-    }
-    try:
-        for scenario in wanted:
-            result = bench.measure(scenario, parts[scenario.name])
-            progress.clear()
-            print(tables.text(result, known), flush=True)
-    except KeyboardInterrupt:
-        progress.say("interrupted: what was measured so far is kept")
-        status = 130
-    finally:
-        bench.pool.stop_all()
-    measured = {name: result for name, result in bench.results.items() if result["entrants"] or result["left_out"]}
-    told = {"rounds": options.rounds, "seconds": options.seconds, "interrupted": status != 0}
-    took_part = [entrant for entrant in entrants if entrant.name in have.pythons]
-    document = results.document(measured, took_part, have.pythons, have.unavailable, told)
-    print(results.write(document, options.output))
-    return status
+
+    def write(self, interrupted: bool) -> Path:
+        told = {"rounds": self.options.rounds, "seconds": self.options.seconds, "interrupted": interrupted}
+        measured = {name: one for name, one in self.bench.results.items() if one["entrants"] or one["left_out"]}
+        document = results.document(measured, self.entrants, self.pythons, self.unavailable, told)
+        return results.write(document, self.options.output)
 
 
 def main() -> int:
     options = parse()
-    for program in ("limit", "load"):
+    for program in () if options.list else ("limit", "load"):
         if not (options.programs / program).exists():
             raise SystemExit(f"bench: {options.programs / program} is not built (meson setup -Dbench=true)")
     # /dev/shm: the file that is served, and the log of each server, never wait for a disk.
     with tempfile.TemporaryDirectory(dir="/dev/shm", prefix="bench-") as folder:
-        return run(options, Path(folder))
+        run = Run(options, Path(folder))
+        if options.list:
+            run.show()
+            return 0
+        run.install()
+        status = run.measure()
+        print(run.write(status != 0))
+        return status
 
 
 if __name__ == "__main__":

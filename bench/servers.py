@@ -19,6 +19,7 @@ from entrants import Entrant
 from install import UnavailableError, reason_of
 from scenarios import Scenario
 
+CLOCK_EXACT = 2
 START_SECONDS = 20
 RIGHT_SECONDS = 3  # in which what listens may still answer wrong: a router is up before its worker
 STOP_SECONDS = 3
@@ -43,16 +44,19 @@ class Server:
         return f"127.0.0.1:{self.port}"
 
     def memory(self) -> int:
-        """Bytes of memory, shared pages split among those who share them."""
+        """Bytes of memory, shared pages split among those who share them; of a process that has ended none."""
         total = 0
         for pid in self.pids:
-            text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+            try:
+                text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+            except OSError:
+                continue
             total += sum(map(int, re.findall(r"^Pss:\s+(\d+) kB", text, re.MULTILINE)))
         return total << 10
 
     def cpu(self) -> float:
-        """Seconds. The clock of another process is its pid inverted, and 2 for the exact one (linux/posix-timers.h)."""
-        return sum(time.clock_gettime((~pid << 3) | 2) for pid in self.pids)
+        """Seconds. The clock of another process is its pid inverted, and the kind of clock (linux/posix-timers.h)."""
+        return sum(time.clock_gettime((~pid << 3) | CLOCK_EXACT) for pid in self.pids)
 
     def said(self) -> str:
         self.log.seek(0)
@@ -191,7 +195,11 @@ def start(entrant: Entrant, scenario: Scenario, place: Place, python: Path) -> S
     """Started, and perhaps not listening yet."""
     port, began = free_port(), time.monotonic()
     log = tempfile.TemporaryFile(dir=place.folder)  # noqa: SIM115 - it lives as long as the server
-    process = launch(entrant, scenario, place, python, log, port=port)
+    try:
+        process = launch(entrant, scenario, place, python, log, port=port)
+    except OSError:
+        log.close()
+        raise
     return Server(entrant, key_of(entrant, scenario), port, process, log, began)
 
 
@@ -272,11 +280,14 @@ class Pool:
                 or server.process.poll() is not None
             ]
         )
-        for name, entrant in wanted.items():
-            if name not in self.up:
-                self.up[name] = start(entrant, scenario, self.place, self.pythons[name])
         missing: dict[str, str] = {}
-        for name in wanted:
+        for name, entrant in wanted.items():
+            try:
+                if name not in self.up:
+                    self.up[name] = start(entrant, scenario, self.place, self.pythons[name])
+            except OSError as error:
+                missing[name] = f"it cannot be started: {error}"
+        for name in [name for name in wanted if name not in missing]:
             try:
                 wait_until_right(self.up[name], scenario)
             except UnavailableError as error:

@@ -124,6 +124,12 @@ def left_out(result: Mapping[str, Any]) -> list[str]:
     return [f"{name}: {reason}" for name, reason in result["left_out"].items()]
 
 
+def lost(result: Mapping[str, Any]) -> list[str]:
+    """Those who lost a few; with many they would have been left out."""
+    sums = {name: sum(s.get("lost", 0) for s in entrant["samples"]) for name, entrant in result["entrants"].items()}
+    return [f"{name}: {count} requests had no answer, or no whole one" for name, count in sums.items() if count]
+
+
 def aligned(lines: list[list[str]]) -> list[str]:
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
     return [
@@ -137,7 +143,7 @@ def aligned(lines: list[list[str]]) -> list[str]:
 def text(result: Mapping[str, Any], known: Known) -> str:
     """For a terminal."""
     lines = aligned(cells(result, known)) if result["entrants"] else ["nobody was measured"]
-    return "\n".join(["", heading(result), *lines, *left_out(result)])
+    return "\n".join(["", heading(result), *lines, *lost(result), *left_out(result)])
 
 
 def markdown(result: Mapping[str, Any], known: Known) -> list[str]:
@@ -146,4 +152,10 @@ def markdown(result: Mapping[str, Any], known: Known) -> list[str]:
     if body:
         lines += ["| " + " | ".join(head) + " |", "|---" + "|---:" * (len(head) - 1) + "|"]
         lines += ["| " + " | ".join(line) + " |" for line in body]
-    return [*lines, "", *(f"Left out: {line}  " for line in left_out(result)), ""]
+    return [
+        *lines,
+        "",
+        *(f"{line}  " for line in lost(result)),
+        *(f"Left out: {line}  " for line in left_out(result)),
+        "",
+    ]

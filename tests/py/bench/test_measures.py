@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 from entrants import Entrant
-from loading import Loader
+from loading import Loader, SilentError
 from measures import Bench
 from progress import Progress
-from scenarios import BY_NAME, FILE_SIZE, FILLER
-from servers import Place
+from scenarios import BY_NAME, FILE_SIZE, FILLER, Scenario
+from servers import Place, Server
 from support.benchload import Programs
 
 # Answers right so many times, then does the other thing.
@@ -47,7 +47,7 @@ def scripted(name: str, right: int, then: str, ours: bool = False) -> Entrant:
 def bench(programs: Programs, tmp_path: Path) -> Iterator[Bench]:
     place = Place(min(os.sched_getaffinity(0)), programs.folder / "limit", tmp_path, tmp_path / "file")
     place.file.write_bytes(FILLER * FILE_SIZE)
-    names = ("good", "dying", "lying", "broken", "limit")
+    names = ("good", "dying", "lying", "broken", "gone", "limit")
     pythons = dict.fromkeys(names, Path(sys.executable))
     made = Bench(place, pythons, Loader(programs.folder / "load", place, 1, 0.1), Progress(stream=io.StringIO()), 3)
     yield made
@@ -70,6 +70,7 @@ def test_who_dies_or_lies_is_told_and_the_others_go_on(bench: Bench) -> None:
         scripted("dying", 80, "die"),
         scripted("lying", 80, "lie"),
         entrant("broken", "raise SystemExit('ValueError: no such option')"),
+        Entrant(name="gone", about="", command=("/no/such/program",)),
         FLOOR,
     ]
     result = bench.measure(BY_NAME["hello"], some)
@@ -78,6 +79,7 @@ def test_who_dies_or_lies_is_told_and_the_others_go_on(bench: Bench) -> None:
     assert "it ended with status 3: RuntimeError: had enough" in result["left_out"]["dying"]
     assert "answers with another body" in result["left_out"]["lying"]
     assert "it did not start: ValueError: no such option" in result["left_out"]["broken"]
+    assert "it cannot be started: " in result["left_out"]["gone"]
     assert "hello: dying left out: in round" in told(bench)
 
 
@@ -130,3 +132,29 @@ def test_an_interrupt_keeps_the_rounds_that_were_whole(bench: Bench, monkeypatch
         bench.measure(BY_NAME["hello"], [FLOOR])
     assert len(bench.results["hello"]["entrants"]["limit"]["samples"]) == 2
     assert bench.results["hello"]["entrants"]["limit"]["latency"]["p50"] > 0
+
+
+def test_one_silent_round_does_not_count_and_two_are_too_many(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that stood for a second is not the server's fault; a server that never answers is left out."""
+    silences = {"good": [2], "dying": [1, 3]}
+
+    def sample(_loader: Loader, server: Server, _scenario: Scenario, number: int) -> dict[str, float]:
+        if number in silences.get(server.entrant.name, []):
+            raise SilentError("no answer in a whole round")
+        return {"round": number, "us": 1.0}
+
+    monkeypatch.setattr(Loader, "sample", sample)
+    result = bench.measure(BY_NAME["hello"], [scripted("good", ALWAYS, ""), scripted("dying", ALWAYS, "")])
+    assert [taken["round"] for taken in result["entrants"]["good"]["samples"]] == [1, 3]
+    assert result["left_out"] == {"dying": "in round 3, not the first time: no answer in a whole round"}
+
+
+def test_an_open_loop_asks_a_part_of_what_the_slowest_can(bench: Bench) -> None:
+    good = scripted("good", ALWAYS, "")
+    hello = bench.measure(BY_NAME["hello"], [good, FLOOR])
+    opened = bench.measure(BY_NAME["open-50"], [good, FLOOR])
+    rates = {name: sorted(s["rate"] for s in one["samples"])[1] for name, one in hello["entrants"].items()}
+    slowest = min(rates, key=lambda name: rates[name])
+    assert opened["slowest"] == slowest
+    assert opened["rate"] == round(rates[slowest] / 2)
+    assert opened["entrants"]["limit"]["latency"]["p99"] > 0

@@ -122,12 +122,17 @@ def test_large_bodies_are_counted_by_what_moved() -> None:
         ({"errors": {"status": 1, "malformed": 2}}, "wrong: 2 malformed answers, 1 answers of another status"),
         ({"errors": {"closed": 11}}, "wrong: 1000 answers, connections: 11 closed early"),
         ({"complete": False, "errors": {"connect": 1}}, "not all connections could be opened: 1 refused"),
-        ({"answers": 0, "sent": 0, "received": 0}, "wrong: 0 answers"),
+        ({"answers": 0, "errors": {"connect": 64}}, "wrong: 0 answers, connections: 64 refused"),
     ],
 )
 def test_a_load_that_went_wrong_is_refused(changed: dict[str, Any], why: str) -> None:
     with pytest.raises(UnavailableError, match=why):
         loading.refuse(counted(**changed), None)
+
+
+def test_a_round_without_an_answer_is_silent() -> None:
+    with pytest.raises(loading.SilentError):
+        loading.sample_of(counted(answers=0, latency=[]), BY_NAME["hello"], 1, threads=1)
 
 
 def test_a_few_lost_connections_are_only_counted() -> None:
@@ -232,6 +237,7 @@ KNOWN = {
 
 def test_a_table_has_factors_of_velocem_and_who_was_left_out() -> None:
     result = result_of({"velocem": [8, 16, 8], "limit": [4, 8, 4], "granian": [16, 36, 17]})
+    result["entrants"]["granian"]["samples"][1]["lost"] = 3
     text = tables.text(result, KNOWN)
     rows = {line.split()[0]: line.split() for line in text.splitlines() if line}
     assert rows["velocem"][1:7] == ["8", "2", "6", "2.00x", "1.00x", "1.00-1.00"]
@@ -240,6 +246,8 @@ def test_a_table_has_factors_of_velocem_and_who_was_left_out() -> None:
     assert rows["limit"][5] == "0.50x"
     assert rows["velocem"][7].startswith(">")  # the client could not ask for more
     assert "bjoern: wrong: status 500" in text
+    assert "granian: 3 requests had no answer" in text
+    assert "limit: " not in text
 
 
 def test_a_document_comes_back_as_it_was_written(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Literal
 WIDTH = 760
 PAD = 20
 ROW, BAR = 23, 14
-CHARACTER = 7.1  # pixels of one at 13 pixels, on average; a little more than most fonts need
+CHARACTER, BOLD = 7.1, 8.2  # pixels of one at 13 pixels, on average; a little more than most fonts need
 LOG_FROM = 30.0  # times the smallest: beyond that, small bars could not be told apart
 PLOT_HEIGHT = 300
 
@@ -20,7 +20,8 @@ text{font:13px system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-seri
 .bold{font-weight:600}.grid{stroke:#e3e8ee}.axis{stroke:#8c959f}.whisker{stroke:#1f2328}
 .ours{fill:#0969da}.floor{fill:#1a7f37}.peer{fill:#7d8590}.light{opacity:.5}
 .c0{--c:#0969da}.c1{--c:#1a7f37}.c2{--c:#cf222e}.c3{--c:#8250df}.c4{--c:#bc4c00}.c5{--c:#0f766e}.c6{--c:#9a6700}.c7{--c:#bf3989}
-.line{fill:none;stroke:var(--c);stroke-width:2}.line.c0{stroke-width:3.5}.dot{fill:var(--c)}.range{stroke:var(--c)}
+.line{fill:none;stroke:var(--c);stroke-width:2}.line.c0{stroke-width:3.5}.dashed{stroke-dasharray:9 4}
+.dot{fill:var(--c)}.range{stroke:var(--c)}
 text.c0,text.c1,text.c2,text.c3,text.c4,text.c5,text.c6,text.c7{fill:var(--c)}
 @media(prefers-color-scheme:dark){text{fill:#e6edf3}.card{fill:#0d1117;stroke:#3d444d}.small{fill:#9198a1}
 .grid{stroke:#262c36}.axis{stroke:#656c76}.whisker{stroke:#e6edf3}.ours{fill:#4493f8}.floor{fill:#3fb950}.peer{fill:#9198a1}
@@ -157,6 +158,10 @@ class Drawing:
         return "\n".join([f"{head}<style>{STYLE}</style>", card, *self.parts, "</svg>", ""])
 
 
+def widest(texts: Iterable[tuple[str, Looks]]) -> float:
+    return max((len(text) * (BOLD if looks == "ours" else CHARACTER) for text, looks in texts), default=0.0)
+
+
 def wrapped(words: str, width: float) -> list[str]:
     """Lines of small text that fit."""
     lines = [""]
@@ -223,9 +228,9 @@ def bars(title: str, about: str, panels: Sequence[Panel]) -> str:
     if not all(logarithmic) and any(bar.dark is not None for bar in every):
         about += " User time is dark, system time light."
     drawing = Drawing()
-    left = PAD + 10 + CHARACTER * max((len(bar.name) for bar in every), default=0)
+    left = PAD + 10 + widest((bar.name, bar.looks) for bar in every)
     column = CHARACTER * len("of Velocem") if any(bar.factor for bar in every) else 0
-    right = WIDTH - PAD - 14 - column - CHARACTER * max((len(bar.label) for bar in every), default=0)
+    right = WIDTH - PAD - 14 - column - widest((bar.label, bar.looks) for bar in every)
     y = heading(drawing, title, about)
     for panel in panels:
         y = draw_panel(drawing, panel, left, right, y)
@@ -258,10 +263,11 @@ def draw_curve(drawing: Drawing, curve: Curve, x: Scale, y: Scale, look: str) ->
 
 
 def colours(drawn: Sequence[Curve]) -> list[str]:
-    """The first two are Velocem's and the floor's, in every chart."""
-    others = itertools.cycle(range(2, COLOURS))
-    fixed = {"ours": 0, "floor": 1}
-    return [f"c{fixed[curve.looks] if curve.looks in fixed else next(others)}" for curve in drawn]
+    """The first two are Velocem's and the floor's, in every chart; a second interface of Velocem's is dashed."""
+    ours = itertools.chain(["c0"], itertools.repeat("c0 dashed"))
+    peers = itertools.cycle(f"c{number}" for number in range(2, COLOURS))
+    of = {"ours": ours, "floor": itertools.repeat("c1"), "peer": peers}
+    return [next(of[curve.looks]) for curve in drawn]
 
 
 def curves(
@@ -271,7 +277,7 @@ def curves(
     drawing = Drawing()
     top = heading(drawing, title, about) + 22
     bottom = top + PLOT_HEIGHT
-    left, right = PAD + 44.0, WIDTH - PAD - 16 - CHARACTER * max(len(curve.name) for curve in drawn)
+    left, right = PAD + 44.0, WIDTH - PAD - 16 - widest((curve.name, curve.looks) for curve in drawn)
     places = [point[0] for curve in drawn for point in curve.points]
     x = curve_scale(places, left, right)
     y = curve_scale([value for curve in drawn for point in curve.points for value in point[1:]], bottom, top)

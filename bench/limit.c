@@ -75,7 +75,9 @@ static int send_answers(struct server *s, int fd, struct conn *c) {
     size_t all = s->answer_size * s->copies;
     while (c->left > 0) {
         size_t piece = c->left % all ? (size_t)(c->left % all) : all;
-        ssize_t n = send(fd, s->answers + all - piece, piece, MSG_NOSIGNAL | (s->file >= 0 ? MSG_MORE : 0));
+        /* More follows: the file, or the end of the connection, which then leaves in the same packet. */
+        bool more = s->file >= 0 || s->close_each;
+        ssize_t n = send(fd, s->answers + all - piece, piece, MSG_NOSIGNAL | (more ? MSG_MORE : 0));
         if (n < 0)
             return errno == EAGAIN ? 0 : -1;
         c->left -= (uint64_t)n;
@@ -167,7 +169,7 @@ static bool answer_at_once(struct server *s, int fd) {
     ssize_t n = recv(fd, s->in, READ_SIZE, 0);
     if (n < 0 && errno == EAGAIN)
         return false;
-    if (n > 0 && send(fd, s->answers, s->answer_size, MSG_NOSIGNAL) < 0 && errno == EAGAIN)
+    if (n > 0 && send(fd, s->answers, s->answer_size, MSG_NOSIGNAL | MSG_MORE) < 0 && errno == EAGAIN)
         die("an answer that does not fit into a new socket");
     close(fd);
     return true;

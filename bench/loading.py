@@ -18,6 +18,7 @@ SPARE_SECONDS = 60  # over what a round should take, before its load is given up
 WRONG = {"malformed": "malformed answers", "body": "answers with another body", "status": "answers of another status"}
 LOST = {"connect": "refused", "reset": "reset", "closed": "closed early", "idle": "closed while idle"}
 MOST_LOST = 0.01  # of the answers
+WARM_SECONDS, WARM_PER_CONNECTION = 0.1, 5e-5  # so that ten thousand have had a turn or two
 WEIGH_SECONDS = 0.2
 REST_SECONDS = 0.3  # for a server to finish what it does after an answer
 
@@ -50,6 +51,7 @@ class Loader:
         ]
         words += ["--connections", load.connections, "--together", load.together, "--idle", load.idle]
         words += [*(word for pid in server.pids for word in ("--watch", pid)), *more]
+        words += ["--warm", WARM_SECONDS + load.connections * WARM_PER_CONNECTION]
         if load.way == "open":
             words += ["--rate", load.rate]
         if load.way in {"websocket", "echo"}:

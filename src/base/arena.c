@@ -67,10 +67,27 @@ struct vel_slice vel_arena_copy(struct vel_arena *arena, struct vel_slice s) {
     return vel_slice(memcpy(at, s.at, s.len), s.len);
 }
 
-void vel_arena_free(struct vel_arena *arena) {
-    for (struct vel_arena_block *block = arena->blocks, *next; block != NULL; block = next) {
+static void free_blocks(struct vel_arena_block *block) {
+    for (struct vel_arena_block *next; block != NULL; block = next) {
         next = block->next;
         vel_free(block);
     }
+}
+
+void vel_arena_free(struct vel_arena *arena) {
+    free_blocks(arena->blocks);
     *arena = (struct vel_arena){0};
+}
+
+/* Once one of common size has been made, the first is one. */
+void vel_arena_reset(struct vel_arena *arena) {
+    struct vel_arena_block *first = arena->blocks;
+    if (arena->at == NULL) {
+        vel_arena_free(arena);
+        return;
+    }
+    free_blocks(first->next);
+    first->next = NULL;
+    arena->at = first->data;
+    arena->left = BLOCK_SIZE - sizeof(*first);
 }

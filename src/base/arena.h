@@ -19,3 +19,6 @@ struct vel_slice vel_arena_copy(struct vel_arena *arena, struct vel_slice s);
 
 /* Everything from it is gone; the arena is empty and can be used again. */
 void vel_arena_free(struct vel_arena *arena);
+
+/* The same, but a block of common size stays with it for the next use. */
+void vel_arena_reset(struct vel_arena *arena);

@@ -27,7 +27,6 @@ int vel_exchange_end_with(struct vel_exchange *x, const struct vel_field *traile
 __attribute__((noinline)) static struct vel_exchange *with_origin(struct vel_exchange *x) {
     if (vel_origin_decide(x) == VEL_OK)
         return x;
-    vel_arena_free(&x->arena);
     vel_worker_exchange_free(x->conn->worker, x);
     return NULL;
 }
@@ -102,8 +101,6 @@ void vel_exchange_close(struct vel_exchange *x) {
         x->conn = NULL; /* which goes before it */
         return;
     }
-    vel_body_free(&x->body);
-    vel_arena_free(&x->arena);
     vel_worker_exchange_free(x->conn->worker, x);
 }
 

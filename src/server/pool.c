@@ -7,6 +7,10 @@
 #include <errno.h>
 #include <time.h>
 
+/* Posts of a thread that goes on with the next job before the loop is woken for them: a wake-up costs as much as two
+ * short jobs, and by then the loop may send while the thread works. */
+#define UNHEARD_MAX 8
+
 /* The longest between two looks at jobs that nobody takes: a switch interval of CPython. */
 #define LOOK_MAX_NS 5000000
 
@@ -21,17 +25,21 @@ static void splice(struct vel_list *to, struct vel_list *from) {
     vel_list_init(from);
 }
 
+/* Plain arithmetic: only reading is without the lock. */
+static void add_to(_Atomic size_t *count, size_t n) {
+    atomic_store_explicit(count, atomic_load_explicit(count, memory_order_relaxed) + n, memory_order_relaxed);
+}
+
 static void hand_over(struct vel_pool *pool) {
     if (pool->ngathered > 0)
         splice(&pool->jobs, &pool->gathered);
-    pool->njobs += pool->ngathered;
+    add_to(&pool->njobs, pool->ngathered);
     pool->ngathered = 0;
 }
 
 static void take_off(struct vel_pool *pool, struct vel_job *job) {
-    size_t taken = atomic_load_explicit(&pool->taken, memory_order_relaxed);
-    atomic_store_explicit(&pool->taken, taken + 1, memory_order_relaxed);
-    pool->njobs--;
+    add_to(&pool->taken, 1);
+    add_to(&pool->njobs, (size_t)-1);
     vel_list_remove(&job->node);
 }
 
@@ -95,6 +103,18 @@ void vel_pool_wake(struct vel_pool_thread *thread) {
     vel_park_wake(&thread->park);
 }
 
+/* The loop need not wake for each of many: if the next job should take long, it looks by itself soon. */
+void vel_pool_post(struct vel_pool *pool, struct vel_pool_thread *thread, struct vel_post *post) {
+    bool goes_on = atomic_load_explicit(&pool->njobs, memory_order_relaxed) > 0 && thread->unheard < UNHEARD_MAX;
+    if (goes_on && vel_inbox_put_lazily(&pool->inbox, post)) {
+        thread->unheard++;
+        return;
+    }
+    if (!goes_on)
+        vel_inbox_put(&pool->inbox, post);
+    thread->unheard = 0;
+}
+
 /* On the stack until somebody takes it off: a wake-up that was meant for an earlier job is slept over. */
 static void wait_for_jobs(struct vel_pool *pool, struct vel_pool_thread *thread) {
     thread->below = pool->idle;
@@ -102,6 +122,10 @@ static void wait_for_jobs(struct vel_pool *pool, struct vel_pool_thread *thread)
     pool->idle = thread;
     while (thread->idle) {
         pthread_mutex_unlock(&pool->lock);
+        if (thread->unheard > 0) { /* another has taken the job that was to be ours */
+            thread->unheard = 0;
+            vel_inbox_wake(&pool->inbox);
+        }
         vel_pool_sleep(thread);
         pthread_mutex_lock(&pool->lock);
     }
@@ -170,8 +194,11 @@ void vel_pool_send(struct vel_pool *pool) {
         vel_pool_look(pool);
 }
 
-int64_t vel_pool_due(const struct vel_pool *pool) {
-    return pool->due;
+int64_t vel_pool_wait(struct vel_pool *pool, int64_t ns) {
+    bool looks = pool->due >= 0 && (ns < 0 || pool->due < ns);
+    if (!vel_inbox_doze(&pool->inbox, !looks || pool->due > VEL_POOL_PATIENCE_NS))
+        return 0;
+    return looks ? pool->due : ns;
 }
 
 bool vel_pool_cancel(struct vel_pool *pool, struct vel_job *job) {

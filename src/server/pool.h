@@ -29,6 +29,7 @@ struct vel_pool_thread {
     void *arg;
     struct vel_park park;
     pthread_t self;                /* since vel_pool_work */
+    unsigned unheard;              /* posts that the loop may not know of */
     struct vel_pool_thread *below; /* on the stack of idle ones */
     bool idle;                     /* on that stack */
 };
@@ -38,9 +39,9 @@ struct vel_pool {
     struct vel_loop *loop;
     /* Under the lock. Nobody who holds it waits for anything. */
     pthread_mutex_t lock;
-    pthread_cond_t left;  /* a thread has */
-    struct vel_list jobs; /* waiting for a thread */
-    size_t njobs;
+    pthread_cond_t left;          /* a thread has */
+    struct vel_list jobs;         /* waiting for a thread */
+    _Atomic size_t njobs;         /* read without the lock */
     struct vel_pool_thread *idle; /* the last to have worked is on top: its caches are warm */
     unsigned threads;             /* inside vel_pool_work */
     unsigned coming;              /* woken, and not here yet */
@@ -75,8 +76,9 @@ void vel_pool_send(struct vel_pool *pool);
 /* The same, and looks after jobs that still lie: once a turn. */
 void vel_pool_look(struct vel_pool *pool);
 
-/* After so many nanoseconds it is to be looked again, because jobs lie and threads are idle; below 0: it need not. */
-int64_t vel_pool_due(const struct vel_pool *pool);
+/* Before a wait of so many nanoseconds (below 0: without end): how long it may be, since jobs lie that are to be looked
+ * after, or posts are here. Right after the wait: vel_inbox_rise. */
+int64_t vel_pool_wait(struct vel_pool *pool, int64_t ns);
 
 /* Takes a job back that no thread has. False: one has. */
 bool vel_pool_cancel(struct vel_pool *pool, struct vel_job *job);
@@ -94,6 +96,10 @@ bool vel_pool_is_self(const struct vel_pool_thread *thread);
 
 /* In a job: sleeps until vel_pool_wake, or returns at once if that was called since. May also return for no reason. */
 void vel_pool_sleep(struct vel_pool_thread *thread);
+
+/* At the end of a job, for its last post: the loop is told at once, or with those of the jobs that follow, which are
+ * few and at hand. */
+void vel_pool_post(struct vel_pool *pool, struct vel_pool_thread *thread, struct vel_post *post);
 
 /* --- from any thread --------------------------------------------------------------------------------------------- */
 

@@ -43,17 +43,21 @@ static struct vel_piece *make(struct vel_twin *t, enum vel_piece_kind kind, size
     return piece;
 }
 
-static void post(struct vel_twin *t) {
+/* Takes them out of the twin, ready to be posted. */
+static struct vel_post *pack(struct vel_twin *t) {
     struct vel_piece *first = t->first;
-    if (first == NULL)
-        return;
     if (t->made > 0)
         atomic_fetch_add(&t->owed, t->made);
     t->made = 0;
     t->first = NULL;
     t->last = &t->first;
     first->post.fn = vel_twin_arrive;
-    vel_inbox_put(&t->remote->pool->inbox, &first->post);
+    return &first->post;
+}
+
+static void post(struct vel_twin *t) {
+    if (t->first != NULL)
+        vel_inbox_put(&t->remote->pool->inbox, pack(t));
 }
 
 /* --- heads ------------------------------------------------------------------------------------------------------- */
@@ -361,5 +365,9 @@ void vel_twin_run(struct vel_job *job, struct vel_pool_thread *base) {
     vel_arena_free(&t->own.arena);
     vel_body_free(&t->own.body);
     add(t, &t->end, t->end.kind);
-    post(t);
+    struct vel_pool *pool = t->remote->pool;
+    if (base != NULL)
+        vel_pool_post(pool, base, pack(t));
+    else
+        post(t);
 }

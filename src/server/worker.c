@@ -12,23 +12,47 @@
 /* While log lines wait for a slow reader, the loop looks again after this long. */
 #define LOG_RETRY_MS 250
 
+/* A worker that answers at once never has two exchanges; with threads or coroutines as many are out as are asked for.
+ * With its arena one is 4.4 KiB, and costs 900 instructions to make and free. */
+#define SPARE_MAX 64
+
 /* --- exchanges and ready lines ----------------------------------------------------------------------------------- */
 
 struct vel_exchange *vel_worker_exchange(struct vel_worker *w) {
     struct vel_exchange *x = w->spare;
     if (x == NULL)
         return vel_alloc_zero(sizeof(*x));
-    w->spare = NULL;
+    struct vel_arena arena = x->arena;
+    w->spare = x->app_data;
+    w->nspare--;
     memset(x, 0, sizeof(*x));
+    x->arena = arena;
     return x;
 }
 
-/* One is kept: a worker that answers at once never has two. */
+static void free_exchange(struct vel_exchange *x) {
+    vel_arena_free(&x->arena);
+    vel_free(x);
+}
+
 void vel_worker_exchange_free(struct vel_worker *w, struct vel_exchange *x) {
-    if (w->spare == NULL)
-        w->spare = x;
-    else
-        vel_free(x);
+    vel_body_free(&x->body);
+    if (w->nspare == SPARE_MAX) {
+        free_exchange(x);
+        return;
+    }
+    vel_arena_reset(&x->arena);
+    x->app_data = w->spare;
+    w->spare = x;
+    w->nspare++;
+}
+
+static void free_spare(struct vel_worker *w) {
+    struct vel_exchange *x;
+    while ((x = w->spare) != NULL) {
+        w->spare = x->app_data;
+        free_exchange(x);
+    }
 }
 
 static void render_date(struct vel_worker *w, int64_t wall) {
@@ -262,10 +286,10 @@ static void after_turn(struct vel_worker *w) {
 
 /* Not at all when there is something to do, and with a pool not longer than that can be left alone. */
 static int64_t bounded_wait(const struct vel_worker *w, int wait_ms) {
-    int64_t ns = (int64_t)wait_ms * 1000000, due = w->pool != NULL ? vel_pool_due(w->pool) : -1;
-    if (!vel_list_empty(&w->turns) || (w->pool != NULL && !vel_inbox_doze(&w->pool->inbox)))
+    int64_t ns = (int64_t)wait_ms * 1000000;
+    if (!vel_list_empty(&w->turns))
         return 0;
-    return due >= 0 && (ns < 0 || due < ns) ? due : ns;
+    return w->pool != NULL ? vel_pool_wait(w->pool, ns) : ns;
 }
 
 int vel_worker_turn(struct vel_worker *w, int wait_ms) {
@@ -304,7 +328,7 @@ static int allocate(struct vel_worker *w, size_t nports) {
 }
 
 static void release(struct vel_worker *w) {
-    vel_free(w->spare);
+    free_spare(w);
     vel_free(w->ports);
     vel_free(w->head);
     vel_free(w->out);

@@ -63,9 +63,10 @@ struct vel_worker {
     struct vel_conn *staged;    /* not owned; means nothing while out_len is 0 */
     struct vel_conn *serving;   /* not owned; the connection whose dispatch runs, and which is settled after it */
     struct vel_head *head;      /* owned: of the request being parsed */
-    struct vel_exchange *spare; /* owned, one exchange ready for use, or NULL */
-    int64_t date_at;            /* the second that date_line tells */
-    uint64_t date_turn;         /* loop.now when the wall clock was last looked at */
+    struct vel_exchange *spare; /* owned: exchanges ready for use, linked by app_data */
+    unsigned nspare;
+    int64_t date_at;    /* the second that date_line tells */
+    uint64_t date_turn; /* loop.now when the wall clock was last looked at */
     char date_line[48];
     struct vel_slice date, server; /* ready lines, or empty */
     char server_line[128];
@@ -119,7 +120,7 @@ void vel_worker_kill(struct vel_worker *w);
  * drain ends no sooner. Without it a socket's queue is left to those who listen on. */
 void vel_worker_retire(struct vel_worker *w, int fd);
 
-/* Exchanges come from here: zeroed, or NULL. */
+/* Exchanges come from here: zeroed but for an empty arena, or NULL. They go back with all that is theirs. */
 struct vel_exchange *vel_worker_exchange(struct vel_worker *w);
 void vel_worker_exchange_free(struct vel_worker *w, struct vel_exchange *x);
 

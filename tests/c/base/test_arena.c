@@ -79,6 +79,31 @@ static void freed_arena_can_be_used_again(void) {
     vel_arena_free(&arena);
 }
 
+static void reset_arena_keeps_one_common_block(void) {
+    struct vel_arena arena = {0};
+    vel_arena_reset(&arena);
+    CHECK(arena.blocks == NULL);
+    CHECK(vel_arena_alloc(&arena, 100) != NULL);
+    for (int i = 0; i < 100; i++)
+        CHECK(vel_arena_alloc(&arena, 900) != NULL && vel_arena_alloc(&arena, 5000) != NULL);
+    vel_arena_reset(&arena);
+    fail_malloc_at(1); /* none is needed */
+    char *again = vel_arena_alloc(&arena, 100);
+    CHECK(again != NULL && !fail_malloc_hit());
+    fail_malloc_at(0);
+    memset(again, 1, 100);
+    vel_arena_reset(&arena);
+    CHECK(vel_arena_alloc(&arena, 100) == again);
+    vel_arena_free(&arena);
+}
+
+static void reset_arena_keeps_no_large_block(void) {
+    struct vel_arena arena = {0};
+    CHECK(vel_arena_alloc(&arena, 5000) != NULL);
+    vel_arena_reset(&arena);
+    CHECK(arena.blocks == NULL && arena.left == 0);
+}
+
 /* Returns whether all of it could be had; the arena stays usable either way. */
 static bool fill(struct vel_arena *arena) {
     bool all = true;
@@ -121,6 +146,8 @@ int main(void) {
     RUN(copy_has_bytes_of_its_own);
     RUN(copy_of_an_empty_slice_is_empty_and_no_failure);
     RUN(freed_arena_can_be_used_again);
+    RUN(reset_arena_keeps_one_common_block);
+    RUN(reset_arena_keeps_no_large_block);
     RUN(each_failing_allocation_is_reported);
     RUN(arena_goes_on_after_a_failure);
 }

@@ -154,11 +154,27 @@ static void the_exchange_is_used_again(void) {
     struct vel_exchange *second = vel_exchange_open(host_conn(&host), NULL, &vel_proto_h1);
     CHECK(first != second);
     first->status = 200;
+    CHECK(vel_arena_alloc(&first->arena, 10) != NULL);
     vel_exchange_close(first);
-    vel_exchange_close(second);
     struct vel_exchange *third = vel_exchange_open(host_conn(&host), NULL, &vel_proto_h1);
-    CHECK(third == first && third->status == 0);
+    CHECK(third == first && third->status == 0 && third->app_data == NULL);
+    fail_malloc_at(1);
+    CHECK(vel_arena_alloc(&third->arena, 10) != NULL); /* its block is there still */
+    fail_malloc_at(0);
+    vel_exchange_close(second);
     vel_exchange_close(third);
+    stop();
+}
+
+static void exchanges_after_a_flood_do_not_stay(void) {
+    enum { MANY = 500 };
+    static struct vel_exchange *all[MANY];
+    start();
+    for (int i = 0; i < MANY; i++)
+        all[i] = vel_exchange_open(host_conn(&host), NULL, &vel_proto_h1);
+    for (int i = 0; i < MANY; i++)
+        vel_exchange_close(all[i]);
+    CHECK(host.w.nspare > 1 && host.w.nspare <= 100);
     stop();
 }
 
@@ -221,6 +237,7 @@ int main(void) {
     RUN(drop_tells_once);
     RUN(a_trailer_that_says_what_the_message_is_comes_too_late);
     RUN(the_exchange_is_used_again);
+    RUN(exchanges_after_a_flood_do_not_stay);
     RUN(close_logs_what_was_sent);
     RUN(a_client_that_went_before_the_answer_is_logged_as_499);
     RUN(a_refusal_is_logged_without_its_bytes);

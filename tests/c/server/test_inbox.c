@@ -78,9 +78,9 @@ static void a_loop_that_is_awake_is_not_woken(void) {
 static void a_loop_that_sleeps_is_woken_once(void) {
     struct letter letters[2] = {{.post.fn = read_it}, {.post.fn = read_it}};
     open_fixture();
-    CHECK(vel_inbox_doze(&f.inbox));
+    CHECK(vel_inbox_doze(&f.inbox, true));
     vel_inbox_put(&f.inbox, &letters[0].post);
-    CHECK(!f.inbox.asleep); /* the second does not write */
+    CHECK_INT(f.inbox.state, VEL_INBOX_AWAKE); /* the second does not write */
     vel_inbox_put(&f.inbox, &letters[1].post);
     CHECK_INT(vel_loop_turn(&f.loop, -1), 1);
     vel_inbox_run(&f.inbox);
@@ -88,14 +88,38 @@ static void a_loop_that_sleeps_is_woken_once(void) {
     close_fixture();
 }
 
+static void a_loop_that_dozes_is_left_alone_by_who_goes_on(void) {
+    struct letter letters[3] = {{.post.fn = read_it}, {.post.fn = read_it}, {.post.fn = read_it}};
+    open_fixture();
+    CHECK(vel_inbox_doze(&f.inbox, false));
+    CHECK(vel_inbox_put_lazily(&f.inbox, &letters[0].post));
+    CHECK(vel_inbox_put_lazily(&f.inbox, &letters[1].post));
+    CHECK_INT(vel_loop_turn(&f.loop, 0), 0);
+    vel_inbox_put(&f.inbox, &letters[2].post);
+    CHECK_INT(vel_loop_turn(&f.loop, -1), 1);
+    vel_inbox_run(&f.inbox);
+    CHECK_INT(nread, 3);
+    close_fixture();
+}
+
+static void a_loop_that_sleeps_is_woken_by_who_goes_on_too(void) {
+    struct letter letter = {.post.fn = read_it};
+    open_fixture();
+    CHECK(vel_inbox_doze(&f.inbox, true));
+    CHECK(!vel_inbox_put_lazily(&f.inbox, &letter.post));
+    CHECK_INT(vel_loop_turn(&f.loop, -1), 1);
+    vel_inbox_run(&f.inbox);
+    close_fixture();
+}
+
 static void with_a_post_there_is_no_sleep(void) {
     struct letter letter = {.post.fn = read_it};
     open_fixture();
     vel_inbox_put(&f.inbox, &letter.post);
-    CHECK(!vel_inbox_doze(&f.inbox));
-    CHECK(!f.inbox.asleep);
+    CHECK(!vel_inbox_doze(&f.inbox, true));
+    CHECK_INT(f.inbox.state, VEL_INBOX_AWAKE);
     vel_inbox_run(&f.inbox);
-    CHECK(vel_inbox_doze(&f.inbox));
+    CHECK(vel_inbox_doze(&f.inbox, true));
     close_fixture();
 }
 
@@ -143,7 +167,7 @@ static void threads_wake_the_loop_as_often_as_it_sleeps(void) {
     for (int i = 0; i < WRITERS; i++)
         CHECK_INT(pthread_create(&threads[i], NULL, write_letters, (void *)(intptr_t)i), 0);
     while (total < WRITERS * LETTERS) {
-        CHECK(vel_loop_turn(&f.loop, vel_inbox_doze(&f.inbox) ? 10000 : 0) >= 0);
+        CHECK(vel_loop_turn(&f.loop, vel_inbox_doze(&f.inbox, true) ? 10000 : 0) >= 0);
         vel_inbox_run(&f.inbox);
     }
     for (int i = 0; i < WRITERS; i++)
@@ -155,6 +179,8 @@ int main(void) {
     RUN(posts_come_in_the_order_of_putting);
     RUN(a_loop_that_is_awake_is_not_woken);
     RUN(a_loop_that_sleeps_is_woken_once);
+    RUN(a_loop_that_dozes_is_left_alone_by_who_goes_on);
+    RUN(a_loop_that_sleeps_is_woken_by_who_goes_on_too);
     RUN(with_a_post_there_is_no_sleep);
     RUN(what_is_put_by_a_call_comes_next_time);
     RUN(threads_wake_the_loop_as_often_as_it_sleeps);

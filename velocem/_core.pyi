@@ -104,6 +104,9 @@ class Worker:
     def wake_fd(self) -> int:
         """The descriptor for signal.set_wakeup_fd()."""
 
+    def forked(self, is_child: bool, /) -> None:
+        """The process has been forked, and is now the parent or the child."""
+
     def stats(self) -> dict[str, int]:
         """Counters since the start: accepted, requests, refused, aborted, open, log_lines_dropped."""
 

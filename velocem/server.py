@@ -9,7 +9,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, NamedTuple, Self, Unpack, cast
 
-from velocem import __version__, config, importer, notify, pidfile, signals, sockets
+from velocem import __version__, config, forks, importer, notify, pidfile, signals, sockets
 from velocem._core import Worker
 from velocem.config import Config, Options
 from velocem.exceptions import ApplicationError, ConfigError, StartError
@@ -166,7 +166,7 @@ def make_core(
     app: Application, listeners: list[Listener], settings: Config, role: Role, asgi: dict[str, Any] | None = None
 ) -> Worker:
     extra: dict[str, Any] = {} if asgi is None else {"asgi": asgi}
-    return Worker(
+    worker = Worker(
         app,
         sockets=[(one.sock.fileno(), one.name, str(one.port), one.path) for one in listeners],
         log=report,
@@ -203,6 +203,8 @@ def make_core(
         stream_body=settings.stream_body,
         **extra,
     )
+    forks.workers.add(worker)
+    return worker
 
 
 def start_thread(work: Callable[[int], None], number: int) -> None:

@@ -146,6 +146,13 @@ void vel_sock_shutdown(int fd) {
     shutdown(fd, SHUT_WR);
 }
 
+void vel_sock_end(int fd, bool reset) {
+    struct sockaddr nobody = {.sa_family = AF_UNSPEC};
+    if (reset && connect(fd, &nobody, sizeof nobody) == 0)
+        return;
+    shutdown(fd, SHUT_RDWR);
+}
+
 void vel_sock_reset_on_close(int fd) {
     struct linger at_once = {.l_onoff = 1, .l_linger = 0};
     setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);

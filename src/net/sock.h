@@ -45,5 +45,8 @@ size_t vel_sock_untaken(int fd);
 /* Ends the sending side. */
 void vel_sock_shutdown(int fd);
 
+/* Ends both sides for everyone who holds the socket, which close(2) does not: as by closing, or by RST. */
+void vel_sock_end(int fd, bool reset);
+
 /* The next close sends RST: the peer can tell that the answer is not whole. */
 void vel_sock_reset_on_close(int fd);

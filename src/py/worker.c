@@ -10,11 +10,10 @@
 
 #include "base/mem.h"
 
+#include <structmember.h>
+
 /* Requests that wait for a thread, unless the user says otherwise. */
 #define LIMIT_QUEUE 1024
-
-/* What busy threads get to come to an end when the worker is over. */
-#define LEAVE_MS 250
 
 /* --- the loop and the GIL ---------------------------------------------------------------------------------------- */
 
@@ -47,11 +46,6 @@ static void on_wake(void *arg) {
     run_signal_handlers(self);
     if (without)
         self->thread = PyEval_SaveThread();
-}
-
-static void rise(void *arg) {
-    struct worker *self = arg;
-    vel_inbox_rise(&self->pool.core.inbox);
 }
 
 /* --- making ------------------------------------------------------------------------------------------------------ */
@@ -278,7 +272,7 @@ static void hook_loop(struct worker *self) {
     }
     bool inline_ = self->pool.n == 0;
     self->core.loop->on_block = inline_ ? on_block : NULL;
-    self->core.loop->on_unblock = inline_ ? on_unblock : rise;
+    self->core.loop->on_unblock = inline_ ? on_unblock : vel_worker_rise;
     self->core.loop->hook_arg = self;
     self->core.on_wake = on_wake;
     self->core.on_wake_arg = self;
@@ -396,6 +390,8 @@ static void dealloc(PyObject *o) {
     PyTypeObject *type = Py_TYPE(o);
     PyObject *raised = vel_take_raised();
     PyObject_GC_UnTrack(o);
+    if (((struct worker *)o)->weakrefs != NULL)
+        PyObject_ClearWeakRefs(o);
     clear(o);
     if (raised != NULL)
         vel_set_raised(raised);
@@ -411,45 +407,6 @@ static bool is_ready(struct worker *self) {
     return self->ready;
 }
 
-static int start_threads(struct worker *self) {
-    PyObject *work = PyObject_GetAttrString((PyObject *)self, "work"), *answer = work;
-    for (size_t i = 0; answer != NULL && i < self->pool.n; i++) {
-        answer = PyObject_CallFunction(self->start_thread, "On", work, (Py_ssize_t)i);
-        Py_XDECREF(answer);
-    }
-    Py_XDECREF(work);
-    return answer != NULL ? 0 : -1;
-}
-
-/* Threads that hang in the application are left behind; they hold what they need. */
-static void end_threads(struct worker *self) {
-    unsigned left;
-    vel_pool_close(&self->pool.core);
-    Py_BEGIN_ALLOW_THREADS
-        left = vel_pool_join(&self->pool.core, LEAVE_MS);
-    Py_END_ALLOW_THREADS
-    if (left > 0)
-        vel_log(self->wsgi.log, VEL_LOG_WARNING, "threads of the application that do not end are left behind");
-}
-
-static int run_with_threads(struct worker *self) {
-    int err = VEL_ESYS;
-    if (start_threads(self) == 0) {
-        self->thread = PyEval_SaveThread();
-        err = vel_worker_run(&self->core);
-        int saved = errno;
-        vel_worker_close_all(&self->core);
-        vel_pool_send(&self->pool.core);
-        PyEval_RestoreThread(self->thread);
-        self->thread = NULL;
-        errno = saved;
-    } else {
-        self->raised = vel_take_raised();
-    }
-    end_threads(self);
-    return err;
-}
-
 static PyObject *run(PyObject *o, PyObject *Py_UNUSED(none)) {
     struct worker *self = (struct worker *)o;
     if (!is_ready(self))
@@ -461,7 +418,7 @@ static PyObject *run(PyObject *o, PyObject *Py_UNUSED(none)) {
     }
     self->running = true;
     self->wsgi.thread = PyThread_get_thread_ident();
-    int err = self->pool.n > 0 ? run_with_threads(self) : vel_worker_run(&self->core);
+    int err = self->pool.n > 0 ? vel_worker_run_with_threads(self) : vel_worker_run(&self->core);
     int saved = errno;
     vel_worker_close_all(&self->core);
     self->running = false;
@@ -490,15 +447,6 @@ static int retire(struct worker *self, PyObject *fds) {
     }
     Py_DECREF(items);
     return err;
-}
-
-static PyObject *work(PyObject *o, PyObject *number) {
-    size_t n = PyLong_AsSize_t(number);
-    if (n == (size_t)-1 && PyErr_Occurred())
-        return NULL;
-    if (vel_wsgi_pool_work(&((struct worker *)o)->pool, n) < 0)
-        return NULL;
-    Py_RETURN_NONE;
 }
 
 static PyObject *stop(PyObject *o, PyObject *args, PyObject *kwargs) {
@@ -538,6 +486,19 @@ static PyObject *get_calls(PyObject *o, void *Py_UNUSED(closure)) {
     return PyLong_FromSize_t(((struct worker *)o)->asgi.running);
 }
 
+/* From another process's view: the application has forked, and this is the child or the parent. */
+static PyObject *forked(PyObject *o, PyObject *is_child) {
+    struct worker *self = (struct worker *)o;
+    int child = PyObject_IsTrue(is_child);
+    if (child < 0)
+        return NULL;
+    self->core.shared = true;
+    self->wsgi.forked = child;
+    for (size_t i = 0; i < self->pool.n; i++)
+        self->pool.threads[i].wsgi.forked = child;
+    Py_RETURN_NONE;
+}
+
 static PyObject *stats(PyObject *o, PyObject *Py_UNUSED(none)) {
     struct worker *self = (struct worker *)o;
     const struct vel_stats *s = &self->core.stats;
@@ -552,7 +513,7 @@ static PyObject *get_wake_fd(PyObject *o, void *Py_UNUSED(closure)) {
 
 static PyMethodDef methods[] = {
     {"run", run, METH_NOARGS, "run($self, /)\n--\n\nServes in this thread until stop() or kill()."},
-    {"work", work, METH_O,
+    {"work", vel_worker_work, METH_O,
      "work($self, number, /)\n--\n\nIn a thread that start_thread started: calls the application."},
     {"stop", (PyCFunction)(void (*)(void))stop, METH_VARARGS | METH_KEYWORDS,
      "stop($self, /, *, retire=())\n--\n\nFrom any thread: accepts no more, lets running requests finish, then run() "
@@ -561,6 +522,10 @@ static PyMethodDef methods[] = {
      "kill($self, /)\n--\n\nFrom any thread: run() returns as soon as the application gives control back."},
     {"close", close_python, METH_NOARGS,
      "close($self, /)\n--\n\nOf a Worker on an asyncio loop: ends every connection. Coroutines go on."},
+    {"forked", forked, METH_O,
+     "forked($self, is_child, /)\n--\n\nThe process has been forked: others may hold its connections from now on, and "
+     "a "
+     "child must not answer on them."},
     {"stats", stats, METH_NOARGS, "stats($self, /)\n--\n\nCounters since the start, by name."},
     {NULL, NULL, 0, NULL},
 };
@@ -571,6 +536,11 @@ static PyGetSetDef getset[] = {
     {NULL, NULL, NULL, NULL, NULL},
 };
 
+static PyMemberDef members[] = {
+    {"__weaklistoffset__", T_PYSSIZET, offsetof(struct worker, weakrefs), READONLY, NULL},
+    {NULL, 0, 0, 0, NULL},
+};
+
 static PyType_Slot slots[] = {
     {Py_tp_doc, "One loop with its listening sockets and one application."},
     {Py_tp_init, init},
@@ -579,6 +549,7 @@ static PyType_Slot slots[] = {
     {Py_tp_dealloc, dealloc},
     {Py_tp_methods, methods},
     {Py_tp_getset, getset},
+    {Py_tp_members, members},
     {0, NULL},
 };
 

@@ -16,11 +16,12 @@ struct worker {
     PyObject *sockets;         /* the tuples whose strs the endpoints point into */
     PyObject *server_name;     /* bytes of the Server field */
     struct vel_cidr *nets;     /* owned: whom it trusts */
-    PyObject *raised;          /* what a signal handler raised, for run() to raise again */
-    PyThreadState *thread;     /* while the GIL is given back */
-    bool is_asgi;              /* it runs on the asyncio loop that it was given */
-    bool over;                 /* on_over has been called */
-    bool ready;                /* core is made */
+    PyObject *weakrefs;
+    PyObject *raised;      /* what a signal handler raised, for run() to raise again */
+    PyThreadState *thread; /* while the GIL is given back */
+    bool is_asgi;          /* it runs on the asyncio loop that it was given */
+    bool over;             /* on_over has been called */
+    bool ready;            /* core is made */
     bool running;
 };
 
@@ -36,3 +37,15 @@ void vel_worker_join_loop(struct worker *self);
 
 /* The core is gone: tasks that wait to be used end in the loop's next round. 0 or -1 with an exception. */
 int vel_worker_leave_loop(struct worker *self);
+
+/* --- with threads ------------------------------------------------------------------------------------------------ */
+
+/* After a wait of the loop; arg is the worker. */
+void vel_worker_rise(void *arg);
+
+/* Serves until it is drained or killed, with the GIL given back. VEL_OK, or VEL_ESYS with errno; self->raised: threads
+ * cannot be started. */
+int vel_worker_run_with_threads(struct worker *self);
+
+/* Worker.work(number). */
+PyObject *vel_worker_work(PyObject *self, PyObject *number);

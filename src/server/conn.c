@@ -40,6 +40,8 @@ static void destroy(struct vel_conn *c) {
         vel_conn_unfinished(c);
     if (c->reset)
         vel_sock_reset_on_close(c->stream.fd);
+    if (w->shared)
+        vel_sock_end(c->stream.fd, c->reset);
     close(c->stream.fd);
     vel_sendq_drop(&c->owed);
     vel_buf_free(&c->in);

@@ -52,6 +52,7 @@ struct vel_worker {
     struct vel_timers log_timers; /* one timer: lines of the log that wait are tried again */
     struct vel_timer log_timer;
     bool due;                  /* on_due has been called and vel_worker_after has not */
+    _Atomic bool shared;       /* a child process may hold its connections too: to close them is not to end them */
     _Atomic int asked;         /* enum vel_worker_state, asked for by any thread */
     void (*on_due)(void *arg); /* on another's loop: vel_worker_after is to be called soon */
     void *on_due_arg;

@@ -18,6 +18,7 @@ FOLDER = "/dev/shm" if os.access("/dev/shm", os.W_OK) else tempfile.gettempdir()
 Use = Callable[[tuple[str, int], bytes, int], None]
 
 REQUESTS = 100_000
+QUIET = request("GET", "/quiet")
 TRAIN = 100  # requests pipelined at a time
 
 # One leaked object of the smallest size a request would be 1.6 MiB and 100,000 blocks.
@@ -31,12 +32,16 @@ class Held(NamedTuple):
     descriptors: int
 
 
-@pytest.fixture(scope="module")
-def address() -> Iterator[tuple[str, int]]:
-    options = ["--port", "0", "--body-memory", "1000", "--timeout-keep-alive", "60"]
+# A short queue: what waits in it at the worst moment is no leak.
+THREADS = ["--threads", "2", "--limit-queue", "20"]
+
+
+@pytest.fixture(scope="module", params=[[], THREADS, [*THREADS, "--stream-body"]], ids=["loop", "threads", "streams"])
+def address(request: pytest.FixtureRequest) -> Iterator[tuple[str, int]]:
+    options = ["--port", "0", "--body-memory", "1000", "--timeout-keep-alive", "60", *request.param]
     with Process("features:app", *options, cwd=Path(__file__).parent, env={"TMPDIR": FOLDER}) as process:
         with Client(process.address) as client:
-            client.ask(request("GET", "/quiet"))
+            client.ask(QUIET)
         yield process.address
 
 

@@ -6,6 +6,8 @@
 #include "py/wsgi/iterate.h"
 #include "py/wsgi/stream.h"
 
+#include <unistd.h>
+
 /* --- contexts ---------------------------------------------------------------------------------------------------- */
 
 /* A copy of the present context. An empty one that came back untouched is as good as a new copy of an empty one. */
@@ -39,6 +41,41 @@ static void in_context(struct vel_wsgi_run *run, void (*stage)(struct vel_wsgi_r
     Py_DECREF(context);
 }
 
+/* --- forks ------------------------------------------------------------------------------------------------------- */
+
+/* As sys.exit() was told, or as a program that ends by an exception. */
+static int exit_status(void) {
+    PyObject *raised = vel_take_raised();
+    if (raised == NULL)
+        return 0;
+    if (!PyErr_GivenExceptionMatches(raised, PyExc_SystemExit)) {
+        vel_set_raised(raised);
+        PyErr_Print();
+        return 1;
+    }
+    PyObject *code = PyObject_GetAttrString(raised, "code");
+    long status = code == NULL || code == Py_None ? 0 : PyLong_Check(code) ? PyLong_AsLong(code) : 1;
+    Py_XDECREF(code);
+    return (int)status;
+}
+
+static void flush(const char *name) {
+    PyObject *stream = PySys_GetObject(name); // borrowed: made our own at once
+    Py_XINCREF(stream);
+    PyObject *result = stream != NULL && stream != Py_None ? PyObject_CallMethod(stream, "flush", NULL) : NULL;
+    Py_XDECREF(result);
+    Py_XDECREF(stream);
+    PyErr_Clear();
+}
+
+void vel_wsgi_leave(struct vel_wsgi *w) {
+    (void)w;
+    int status = exit_status();
+    flush("stdout");
+    flush("stderr");
+    _exit(status);
+}
+
 /* --- the call ---------------------------------------------------------------------------------------------------- */
 
 /* The rest of the body comes while the application runs. */
@@ -59,6 +96,8 @@ static void call(struct vel_wsgi_run *run) {
     if (env != NULL) {
         PyObject *args[3] = {NULL, env, (PyObject *)run->start};
         run->result = PyObject_Vectorcall(w->callable, args + 1, 2 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
+        if (w->forked)
+            vel_wsgi_leave(w);
         Py_DECREF(env);
     }
     if (run->result == NULL)

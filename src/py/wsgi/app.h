@@ -37,6 +37,7 @@ struct vel_wsgi {
     const struct vel_scan *scan;
     unsigned long thread;         /* Python's number of the one thread that calls the application */
     uint32_t write_ms;            /* as in struct vel_config */
+    bool forked;                  /* this is a child of the process that serves */
     struct vel_exchange *running; /* the one whose application has control; NULL between such stages */
     /* Caches: the last value of each known field, of the path and of the peer, used again when the bytes are equal. */
     PyObject *values[VEL_FIELD_COUNT];
@@ -61,6 +62,10 @@ int vel_wsgi_init(struct vel_wsgi *w, struct vel_state *state, PyObject *callabl
 int vel_wsgi_set_root(struct vel_wsgi *w, PyObject *root);
 int vel_wsgi_visit(struct vel_wsgi *w, visitproc visit, void *arg);
 void vel_wsgi_clear(struct vel_wsgi *w);
+
+/* Control is back from the application, in a process that it has forked and did not end: which must not answer the
+ * request a second time, nor look for others. Ends it. */
+_Noreturn void vel_wsgi_leave(struct vel_wsgi *w);
 
 static inline struct vel_wsgi *vel_wsgi_of(struct vel_exchange *x) {
     return (struct vel_wsgi *)(void *)x->app; /* its first member */

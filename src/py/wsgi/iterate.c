@@ -133,6 +133,8 @@ void vel_wsgi_iterate(struct vel_wsgi_run *run) {
     }
     for (int i = 0; i < BLOCKS_A_TURN; i++) {
         PyObject *block = PyIter_Next(run->iterator);
+        if (run->wsgi->forked)
+            vel_wsgi_leave(run->wsgi);
         if (block == NULL) {
             at_end(run);
             return;

@@ -148,6 +148,21 @@ static void a_reset_is_told_to_reader_and_writer(void) {
     close(ends[0]);
 }
 
+static void the_end_is_everybodys_who_holds_the_socket(void) {
+    for (int reset = 0; reset < 2; reset++) {
+        int ends[2];
+        char at[8];
+        tcp_pair(ends);
+        int copy = dup(ends[1]);
+        vel_sock_end(ends[1], reset);
+        close(ends[1]);
+        wait_for(ends[0], POLLIN);
+        CHECK_INT(vel_sock_read(ends[0], at, sizeof at), reset ? VEL_ERESET : VEL_EOF);
+        close(copy);
+        close(ends[0]);
+    }
+}
+
 static void unread_data_at_a_plain_close_resets_the_peer(void) {
     int ends[2];
     char at[8];
@@ -426,6 +441,7 @@ int main(void) {
     RUN(read_tells_bytes_nothing_and_end_apart);
     RUN(after_shutdown_the_other_direction_still_works);
     RUN(a_reset_is_told_to_reader_and_writer);
+    RUN(the_end_is_everybodys_who_holds_the_socket);
     RUN(unread_data_at_a_plain_close_resets_the_peer);
     RUN(writing_to_a_closed_peer_raises_no_signal);
     RUN(a_full_socket_takes_less_then_nothing);

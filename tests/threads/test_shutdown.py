@@ -1,0 +1,175 @@
+"""Stopping while threads are busy: those that end are waited for, those that hang keep nobody."""
+
+import signal
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.client import Client, request
+from support.process import Process
+from support.wsgi import Serve
+
+from velocem import Server
+
+SOURCE = """
+import ctypes, os, threading, time
+
+def waits(environ):
+    time.sleep(float(environ["QUERY_STRING"]))
+    return b"waited"
+
+def hangs(environ):
+    time.sleep(1000)
+
+def spins(environ):
+    while True:
+        pass
+
+def holds_the_interpreter(environ):
+    ctypes.PyDLL(None).usleep(600_000)  # does not give the GIL back
+    return b"held"
+
+def app(environ, start_response):
+    body = globals()[environ["PATH_INFO"][1:]](environ)
+    start_response("200 OK", [])
+    return [body]
+"""
+
+
+def names() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("velocem-")]
+
+
+def wait_for_threads(count: int) -> None:
+    deadline = time.monotonic() + 10
+    while len(names()) != count and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert len(names()) == count
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Callable[..., Process]:
+    (tmp_path / "busy.py").write_text(SOURCE)
+    return lambda *options: Process("busy:app", "--port", "0", "--threads", "2", *options, cwd=tmp_path)
+
+
+def ends_within(process: Process, seconds: float) -> int:
+    begun = time.monotonic()
+    status = process.popen.wait(60)
+    assert time.monotonic() - begun < seconds
+    return status
+
+
+def ask_later(process: Process, path: str) -> Client:
+    client = Client(process.address)
+    client.send(request("GET", path))
+    time.sleep(0.3)
+    return client
+
+
+def test_sigterm_waits_for_busy_threads(start: Callable[..., Process]) -> None:
+    with start() as process, ask_later(process, "/waits?1") as client:
+        process.popen.send_signal(signal.SIGTERM)
+        response = client.read()
+        assert (response.body, response.closes) == (b"waited", True)
+        assert ends_within(process, 10) == 0
+
+
+@pytest.mark.parametrize("path", ["/hangs", "/spins"])
+def test_sigterm_waits_no_longer_than_it_is_told(start: Callable[..., Process], path: str) -> None:
+    with start("--timeout-graceful-shutdown", "0.5") as process, ask_later(process, path):
+        process.popen.send_signal(signal.SIGTERM)
+        assert ends_within(process, 10) == 0
+    assert any("left behind" in line for line in process.errors)
+
+
+@pytest.mark.parametrize("path", ["/hangs", "/spins", "/holds_the_interpreter"])
+@pytest.mark.parametrize("signals", [[signal.SIGINT], [signal.SIGTERM, signal.SIGTERM]], ids=["int", "term twice"])
+def test_at_once_does_not_wait(start: Callable[..., Process], path: str, signals: list[signal.Signals]) -> None:
+    with start() as process, ask_later(process, path), ask_later(process, path):
+        for number in signals:
+            process.popen.send_signal(number)
+            time.sleep(0.1)
+        assert ends_within(process, 10) == 0
+
+
+def test_the_idle_end_at_once(start: Callable[..., Process]) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with start() as process, Client(process.address):
+            process.popen.send_signal(number)
+            assert ends_within(process, 10) == 0
+            assert not any("left behind" in line for line in process.errors)
+
+
+def test_a_server_takes_its_threads_with_it(serve: Serve) -> None:
+    def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        start_response("200 OK", [])
+        return [threading.current_thread().name.encode()]
+
+    for _ in range(3):
+        with Server(app, threads=3) as server, Client(server) as client:
+            assert client.ask(request()).body.startswith(b"velocem-")
+            wait_for_threads(3)
+        assert names() == []
+
+
+def test_several_servers_have_threads_of_their_own(serve: Serve) -> None:
+    def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        start_response("200 OK", [])
+        return [environ["SERVER_PORT"].encode()]
+
+    servers = [serve(app, threads=2) for _ in range(3)]
+    wait_for_threads(6)
+    for server in servers * 3:
+        with Client(server) as client:
+            assert client.ask(request()).body == b"%d" % server.port
+
+
+def test_a_server_whose_thread_hangs_stops_all_the_same(caplog: pytest.LogCaptureFixture) -> None:
+    let_go = threading.Event()
+
+    def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        let_go.wait(30)
+        start_response("200 OK", [])
+        return [b"late"]
+
+    server = Server(app, threads=2)
+    server.start()
+    with Client(server) as client:
+        client.send(request())
+        time.sleep(0.2)
+        server.stop(at_once=True)
+        assert client.is_closed()
+    assert "left behind" in caplog.text
+    let_go.set()
+    wait_for_threads(0)  # it has found its way out
+
+
+def test_a_thread_that_is_left_behind_may_still_stream() -> None:
+    let_go, over = threading.Event(), threading.Event()
+
+    class Result:
+        def __iter__(self) -> Any:
+            yield b"first"
+            let_go.wait(30)
+            for _ in range(100):
+                yield b"x" * 100_000
+
+        def close(self) -> None:
+            over.set()
+
+    def app(environ: dict[str, Any], start_response: Any) -> Any:
+        start_response("200 OK", [])
+        return Result()
+
+    server = Server(app, threads=1)
+    server.start()
+    with Client(server) as client:
+        client.send(request())
+        time.sleep(0.2)
+        server.stop(at_once=True)
+    let_go.set()
+    assert over.wait(10)  # close() is called, whatever has become of the client

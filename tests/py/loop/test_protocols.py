@@ -6,11 +6,12 @@ import gc
 import os
 import socket
 import warnings
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from support.loops import new_event_loop
+from support.loops import new_event_loop, only_ours
 
 METHODS = ("connection_made", "data_received", "eof_received", "pause_writing", "resume_writing", "connection_lost")
 
@@ -332,6 +333,27 @@ def test_a_reset_is_told_to_connection_lost_only(loop: asyncio.AbstractEventLoop
     loop.run_until_complete(main())
     assert [type(error) for error in protocol.lost_with] == [ConnectionResetError]
     assert watched.reported == []
+
+
+@only_ours
+def test_a_lost_connection_is_freed(loop: asyncio.AbstractEventLoop) -> None:
+    """Without the collector of cycles, when the protocol lets go of its transport."""
+    watched = Watched(loop)
+    gc.collect()
+    gc.disable()
+    try:
+        protocol = Failing("none")
+        transport, theirs = watched.connect(protocol)
+        transport.write(b"x")
+        gone = weakref.ref(transport)
+        transport.close()
+        watched.spin()
+        protocol.transport = None
+        del transport
+        assert gone() is None
+    finally:
+        gc.enable()
+    theirs.close()
 
 
 def test_an_abandoned_transport_is_warned_of_and_closed(loop: asyncio.AbstractEventLoop) -> None:

@@ -140,10 +140,11 @@ def test_timer_handles_compare_by_time(loop: velocem.EventLoop) -> None:
 
 
 def test_short_sleeps_are_not_rounded_to_milliseconds(runner: asyncio.Runner) -> None:
+    """The shortest of many: one of them comes in time on a busy machine too, and a rounded one lasts a millisecond."""
+
     async def main() -> float:
         began = time.monotonic()
-        for _ in range(20):
-            await asyncio.sleep(0.0001)
+        await asyncio.sleep(0.0001)
         return time.monotonic() - began
 
-    assert min(runner.run(main()) for _ in range(5)) < 0.015
+    assert min(runner.run(main()) for _ in range(500)) < 0.0009

@@ -39,6 +39,29 @@ class Echo(asyncio.Protocol):
         self.transport.close()
 
 
+class Waiting(asyncio.Protocol):
+    """A client that waits for so many bytes, and for the end."""
+
+    def __init__(self) -> None:
+        loop = asyncio.get_running_loop()
+        self.over: asyncio.Future[None] = loop.create_future()
+        self.came: asyncio.Future[None] = loop.create_future()
+        self.left = 0
+
+    async def count(self, number: int) -> None:
+        self.left += number
+        if self.left > 0:
+            await self.came
+
+    def data_received(self, data: bytes) -> None:
+        self.left -= len(data)
+        if self.left == 0:
+            self.came.set_result(None)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.over.set_result(None)
+
+
 class Buffered(asyncio.BufferedProtocol):
     def __init__(self) -> None:
         self.buffer = bytearray(1000)
@@ -54,6 +77,10 @@ def nothing() -> None:
     pass
 
 
+def ignore(_: object, about: object) -> None:
+    pass
+
+
 async def callbacks() -> None:
     loop = asyncio.get_running_loop()
     for number in range(5):
@@ -66,14 +93,22 @@ async def callbacks() -> None:
     await asyncio.sleep(0.001)
 
 
-async def tasks() -> None:
-    async def child(number: int) -> int:
-        await asyncio.sleep(0)
-        future = asyncio.get_running_loop().create_future()
-        asyncio.get_running_loop().call_soon(future.set_result, number)
-        return int(await future)
+async def child(number: int) -> int:
+    await asyncio.sleep(0)
+    future = asyncio.get_running_loop().create_future()
+    asyncio.get_running_loop().call_soon(future.set_result, number)
+    return int(await future)
 
-    assert list(await asyncio.gather(child(1), child(2))) == [1, 2]
+
+async def tasks() -> None:
+    loop = asyncio.get_running_loop()
+    first, second = loop.create_task(child(1)), loop.create_task(child(2))
+    assert (await first, await second) == (1, 2)
+
+
+def ready(one: socket.socket, came: "asyncio.Future[bytes]") -> None:
+    if not came.done():
+        came.set_result(one.recv(10))
 
 
 async def watchers() -> None:
@@ -81,16 +116,11 @@ async def watchers() -> None:
     one, other = socket.socketpair()
     with one, other:
         one.setblocking(False)
-        came = loop.create_future()
-
-        def ready() -> None:
-            if not came.done():
-                came.set_result(one.recv(10))
-
-        loop.add_reader(one, ready)
+        came: asyncio.Future[bytes] = loop.create_future()
+        loop.add_reader(one, ready, one, came)
         loop.add_writer(one, loop.remove_writer, one)
         other.send(b"x")
-        await came
+        assert await came == b"x"
         loop.remove_reader(one)
         other.send(b"y")
         assert await loop.sock_recv(one, 10) == b"y"
@@ -102,31 +132,33 @@ async def stream() -> None:
     other.setblocking(False)
     loop = asyncio.get_running_loop()
     transport, _ = await loop.create_unix_connection(Echo, sock=one)
-    reader, writer = await asyncio.open_unix_connection(sock=other)
-    writer.write(b"words" * 100)
-    await reader.readexactly(2000)
+    asking, waiting = await loop.create_unix_connection(Waiting, sock=other)
+    asking.write(b"words" * 100)
+    await waiting.count(2000)
     transport.set_protocol(Buffered())
-    writer.write(bytearray(1 << 20))
+    asking.write(bytearray(1 << 20))
     transport.get_extra_info("socket").getsockname()
     transport.get_extra_info("peername")
     repr(transport)
     transport.pause_reading()
     transport.resume_reading()
-    await writer.drain()
-    writer.write_eof()
-    writer.close()
+    asking.write_eof()
+    asking.close()
     transport.abort()
-    await writer.wait_closed()
+    await waiting.over
 
 
 async def server() -> None:
     loop = asyncio.get_running_loop()
     listening = await loop.create_server(Echo, "127.0.0.1", 0)
-    reader, writer = await asyncio.open_connection(*listening.sockets[0].getsockname())
-    writer.write(b"words")
-    assert await reader.readexactly(20) == b"words" * 4
-    writer.close()
-    await writer.wait_closed()
+    client = socket.socket()
+    client.setblocking(False)
+    await loop.sock_connect(client, listening.sockets[0].getsockname())
+    asking, waiting = await loop.create_connection(Waiting, sock=client)
+    asking.write(b"words")
+    await waiting.count(20)
+    asking.close()
+    await waiting.over
     listening.close()
     await asyncio.sleep(0)
 
@@ -140,9 +172,9 @@ async def debug() -> None:
 
 async def failing() -> None:
     loop = asyncio.get_running_loop()
-    loop.set_exception_handler(lambda *_: None)
-    loop.call_soon(lambda: 1 // 0)
-    loop.call_later(0, lambda: 1 // 0)
+    loop.set_exception_handler(ignore)
+    loop.call_soon(divmod, 1, 0)
+    loop.call_later(0, divmod, 1, 0)
     await asyncio.sleep(0.001)
 
 

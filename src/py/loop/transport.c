@@ -132,11 +132,16 @@ static int call_with(struct vel_transport *t, PyObject *method, PyObject *arg) {
 
 /* --- made -------------------------------------------------------------------------------------------------------- */
 
-static int resolve(struct vel_aio *loop, PyObject *waiter) {
-    PyObject *argv[] = {waiter, Py_None};
+/* Also after what ends the run, rc: a later one finds the transport there. */
+static int resolve(struct vel_aio *loop, PyObject *waiter, int rc) {
+    PyObject *raised = rc < 0 ? vel_take_raised() : NULL, *argv[] = {waiter, Py_None};
     PyObject *done = PyObject_Vectorcall(loop->st->set_result, argv, 2, NULL);
     Py_XDECREF(done);
-    return done != NULL ? 0 : -1;
+    if (raised == NULL)
+        return done != NULL ? 0 : -1;
+    PyErr_Clear();
+    vel_set_raised(raised);
+    return -1;
 }
 
 /* connection_made, then reading starts, then who waits for the transport is told. */
@@ -145,8 +150,8 @@ static int run_made(struct vel_aio *loop, struct vel_ready *entry) {
     int rc = t->loop != NULL ? call_with(t, loop->st->connection_made, (PyObject *)t) : 0;
     t->started = true;
     vel_aio__transport_unsettle(t);
-    if (rc == 0 && entry->arg != NULL)
-        rc = resolve(loop, entry->arg);
+    if (entry->arg != NULL)
+        rc = resolve(loop, entry->arg, rc);
     vel_aio__drop(entry);
     return rc;
 }

@@ -170,6 +170,7 @@ def test_what_ends_a_program_leaves_the_run(
         protocol.transport.abort()
     watched.spin()
     assert protocol.calls.count("connection_lost") == 1
+    assert asyncio.all_tasks(loop) == set()  # who waited for the connection has it
 
 
 class Buffered(asyncio.BufferedProtocol):

@@ -20,12 +20,25 @@ static struct vel_handle **next_spare(struct vel_handle *h) {
     return (struct vel_handle **)(void *)&h->argv[0];
 }
 
+/* What a spare handle keeps as it was. */
+static void set_defaults(struct vel_handle *h) {
+    Py_XSETREF(h->cancelled, Py_NewRef(Py_False));
+    Py_XSETREF(h->repr, Py_NewRef(Py_None));
+    Py_XSETREF(h->source_traceback, Py_NewRef(Py_None));
+}
+
+static bool has_defaults(const struct vel_handle *h) {
+    return h->cancelled == Py_False && h->repr == Py_None && h->source_traceback == Py_None;
+}
+
 static struct vel_handle *allocate(struct vel_aio *loop, PyTypeObject *type, bool is_timer) {
     struct vel_handle *h = loop->spare[is_timer];
     if (h == NULL) {
         h = (struct vel_handle *)type->tp_alloc(type, 0);
-        if (h != NULL)
+        if (h != NULL) {
             h->is_timer = is_timer;
+            set_defaults(h);
+        }
         return h;
     }
     loop->spare[is_timer] = *next_spare(h);
@@ -69,9 +82,6 @@ static struct vel_handle *handle_new(struct vel_aio *loop, PyTypeObject *type, b
         return NULL;
     h->loop = (struct vel_aio *)Py_NewRef((PyObject *)loop);
     h->callback = Py_NewRef(call->callback);
-    h->cancelled = Py_NewRef(Py_False);
-    h->repr = Py_NewRef(Py_None);
-    h->source_traceback = Py_NewRef(Py_None);
     h->context = call->context != NULL ? Py_NewRef(call->context) : PyContext_CopyCurrent();
     if (h->context == NULL || set_args(h, call) < 0 || (loop->debug && set_traceback(h) < 0))
         Py_CLEAR(h);
@@ -143,9 +153,10 @@ static int clear(PyObject *o) {
     clear_args(h);
     Py_CLEAR(h->callback);
     Py_CLEAR(h->context);
-    Py_CLEAR(h->cancelled);
-    Py_CLEAR(h->repr);
-    Py_CLEAR(h->source_traceback);
+    Py_CLEAR(h->args_slot);
+    Py_CLEAR(h->timer_slots[0]);
+    Py_CLEAR(h->timer_slots[1]);
+    set_defaults(h);
     return 0;
 }
 
@@ -159,16 +170,30 @@ static bool may_keep(const struct vel_aio *loop) {
 #endif
 }
 
+static void drop_spare(struct vel_handle *h) {
+    PyTypeObject *type = Py_TYPE(h);
+    Py_XDECREF(h->cancelled);
+    Py_XDECREF(h->repr);
+    Py_XDECREF(h->source_traceback);
+    Py_XDECREF(h->args_slot);
+    Py_XDECREF(h->timer_slots[0]);
+    Py_XDECREF(h->timer_slots[1]);
+    PyObject_GC_Del(h);
+    Py_DECREF(type);
+}
+
 /* The loop is left for last: its spare list goes with it. A spare handle keeps its type, which says how it is freed. */
 static void dealloc(PyObject *o) {
     struct vel_handle *h = (struct vel_handle *)o;
     PyTypeObject *type = Py_TYPE(o);
     PyObject_GC_UnTrack(o);
-    PyObject_ClearWeakRefs(o);
-    clear(o);
-    Py_CLEAR(h->args_slot);
-    Py_CLEAR(h->timer_slots[0]);
-    Py_CLEAR(h->timer_slots[1]);
+    if (*(PyObject **)(void *)((char *)o + type->tp_weaklistoffset) != NULL)
+        PyObject_ClearWeakRefs(o);
+    clear_args(h);
+    Py_CLEAR(h->callback);
+    Py_CLEAR(h->context);
+    if (!has_defaults(h))
+        set_defaults(h);
     struct vel_aio *loop = h->loop;
     h->loop = NULL;
     if (loop != NULL && loop->nspare[h->is_timer] < SPARE_MAX && may_keep(loop)) {
@@ -176,8 +201,7 @@ static void dealloc(PyObject *o) {
         loop->spare[h->is_timer] = h;
         loop->nspare[h->is_timer]++;
     } else {
-        type->tp_free(o);
-        Py_DECREF(type);
+        drop_spare(h);
     }
     Py_XDECREF(loop);
 }
@@ -188,10 +212,8 @@ void vel_aio__handles_free(struct vel_aio *loop) {
         loop->spare[is_timer] = NULL;
         loop->nspare[is_timer] = 0;
         for (; h != NULL; h = next) {
-            PyTypeObject *type = Py_TYPE(h);
             next = *next_spare(h);
-            PyObject_GC_Del(h);
-            Py_DECREF(type);
+            drop_spare(h);
         }
     }
 }
@@ -274,6 +296,13 @@ int vel_aio__handle_run(struct vel_aio *loop, struct vel_handle *h) {
         return vel_aio__report_callback(loop, (PyObject *)h);
     Py_DECREF(result);
     return 0;
+}
+
+int vel_aio__run_handle(struct vel_aio *loop, struct vel_ready *entry) {
+    struct vel_handle *h = (struct vel_handle *)entry->what;
+    int rc = h->cancelled == Py_True ? 0 : vel_aio__handle_run(loop, h);
+    Py_DECREF(h);
+    return rc;
 }
 
 int vel_aio__report_callback(struct vel_aio *loop, PyObject *handle) {

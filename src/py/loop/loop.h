@@ -74,7 +74,11 @@ struct vel_aio {
     struct vel_wake wake;
     PyObject **caught;       /* the next step of a task is not filed but put here; see vel_aio_catch_step */
     PyThreadState *detached; /* while the loop waits */
+    PyObject *context_names; /* the keywords that a call for a task comes with: known again by their address */
     PyObject *raised;        /* from a call in a turn of net, which then is cut; raised by the round */
+    /* Of the library's classes. */
+#define VEL_LOOP_ATTRIBUTE(name) PyObject *name;
+#include "py/loop/attributes.def"
 };
 
 /* --- for the layers above ---------------------------------------------------------------------------------------- */
@@ -98,6 +102,29 @@ static inline void vel_aio_catch_step(struct vel_aio *loop, PyObject **step) {
 /* From a call of net that cannot return an error: the raised exception ends the turn and the run. */
 void vel_aio_raise_later(struct vel_aio *loop);
 
+/* --- the ring ---------------------------------------------------------------------------------------------------- */
+
+int vel_aio__ring_grow(struct vel_ready_ring *ring); /* VEL_OK or VEL_ENOMEM */
+
+static inline int vel_aio__ring_push(struct vel_ready_ring *ring, const struct vel_ready *entry) {
+    if (ring->len == ring->cap) {
+        int rc = vel_aio__ring_grow(ring);
+        if (rc != 0)
+            return rc;
+    }
+    ring->entries[(ring->head + ring->len++) & (ring->cap - 1)] = *entry;
+    return 0;
+}
+
+static inline bool vel_aio__ring_pop(struct vel_ready_ring *ring, struct vel_ready *entry) {
+    if (ring->len == 0)
+        return false;
+    *entry = ring->entries[ring->head];
+    ring->head = (ring->head + 1) & (ring->cap - 1);
+    ring->len--;
+    return true;
+}
+
 /* --- for the files of this folder -------------------------------------------------------------------------------- */
 
 /* Whether the exception that is raised must leave the run: not an Exception, but SystemExit or KeyboardInterrupt. */
@@ -110,15 +137,14 @@ int vel_aio__check_open(struct vel_aio *loop);
 double vel_aio__time(void);
 
 /* ready.c */
-int vel_aio__ring_push(struct vel_ready_ring *ring, struct vel_ready entry);
-bool vel_aio__ring_pop(struct vel_ready_ring *ring, struct vel_ready *entry);
 int vel_aio__ring_visit(struct vel_ready_ring *ring, visitproc visit, void *arg);
 void vel_aio__ring_clear(struct vel_ready_ring *ring);
 void vel_aio__drop(struct vel_ready *entry);
 int vel_aio__run_ready(struct vel_aio *loop);
-/* Both take the reference. */
+/* All take the reference; vel_aio__run_handle is for handles of ours. */
 struct vel_ready vel_aio__entry_of(struct vel_aio *loop, PyObject *handle);
 int vel_aio__soon_handle(struct vel_aio *loop, PyObject *handle);
+int vel_aio__run_handle(struct vel_aio *loop, struct vel_ready *entry);
 PyObject *vel_aio__call_soon(PyObject *o, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
 PyObject *vel_aio__add_callback(PyObject *o, PyObject *handle);
 
@@ -135,8 +161,22 @@ struct vel_aio__call {
 };
 
 /* own: the name of the argument before the callback, or NULL when there is none. -1 with TypeError. */
-int vel_aio__take_call(struct vel_aio *loop, const char *function, const char *own, PyObject *const *args,
-                       Py_ssize_t nargs, PyObject *kwnames, struct vel_aio__call *call);
+int vel_aio__take_any_call(struct vel_aio *loop, const char *function, const char *own, PyObject *const *args,
+                           Py_ssize_t nargs, PyObject *kwnames, struct vel_aio__call *call);
+
+/* The same, at once for the two ways in which nearly all calls come. */
+static inline int vel_aio__take_call(struct vel_aio *loop, const char *function, const char *own, PyObject *const *args,
+                                     Py_ssize_t nargs, PyObject *kwnames, struct vel_aio__call *call) {
+    Py_ssize_t first = own != NULL;
+    if (nargs <= first || (kwnames != NULL && kwnames != loop->context_names))
+        return vel_aio__take_any_call(loop, function, own, args, nargs, kwnames, call);
+    call->own = args[0];
+    call->callback = args[first];
+    call->args = args + first + 1;
+    call->nargs = nargs - first - 1;
+    call->context = kwnames != NULL && args[nargs] != Py_None ? args[nargs] : NULL;
+    return 0;
+}
 
 /* threadsafe.c */
 int vel_aio__inbox_init(struct vel_aio *loop);

@@ -10,7 +10,7 @@
 
 /* --- the ring ---------------------------------------------------------------------------------------------------- */
 
-static int grow(struct vel_ready_ring *ring) {
+int vel_aio__ring_grow(struct vel_ready_ring *ring) {
     size_t cap = ring->cap > 0 ? ring->cap * 2 : FIRST_CAP;
     struct vel_ready *entries = vel_alloc_array(cap, sizeof(*entries));
     if (entries == NULL)
@@ -22,22 +22,6 @@ static int grow(struct vel_ready_ring *ring) {
     ring->cap = cap;
     ring->head = 0;
     return VEL_OK;
-}
-
-int vel_aio__ring_push(struct vel_ready_ring *ring, struct vel_ready entry) {
-    if (ring->len == ring->cap && grow(ring) != VEL_OK)
-        return VEL_ENOMEM;
-    ring->entries[(ring->head + ring->len++) & (ring->cap - 1)] = entry;
-    return VEL_OK;
-}
-
-bool vel_aio__ring_pop(struct vel_ready_ring *ring, struct vel_ready *entry) {
-    if (ring->len == 0)
-        return false;
-    *entry = ring->entries[ring->head];
-    ring->head = (ring->head + 1) & (ring->cap - 1);
-    ring->len--;
-    return true;
 }
 
 int vel_aio__ring_visit(struct vel_ready_ring *ring, visitproc visit, void *arg) {
@@ -105,13 +89,6 @@ static int run_task(struct vel_aio *loop, struct vel_ready *entry) {
     return rc;
 }
 
-static int run_handle(struct vel_aio *loop, struct vel_ready *entry) {
-    struct vel_handle *h = (struct vel_handle *)entry->what;
-    int rc = h->cancelled == Py_True ? 0 : vel_aio__handle_run(loop, h);
-    Py_DECREF(h);
-    return rc;
-}
-
 static int is_cancelled(struct vel_aio *loop, PyObject *handle) {
     PyObject *cancelled = PyObject_GetAttr(handle, loop->st->_cancelled);
     int is = cancelled != NULL ? PyObject_IsTrue(cancelled) : -1;
@@ -134,12 +111,10 @@ static int run_foreign(struct vel_aio *loop, struct vel_ready *entry) {
 /* --- debug mode: handles are timed ------------------------------------------------------------------------------- */
 
 static int report_slow(struct vel_aio *loop, PyObject *handle, double took) {
-    PyObject *limit = PyObject_GetAttr((PyObject *)loop, loop->st->slow_callback_duration);
-    double seconds = limit != NULL ? PyFloat_AsDouble(limit) : -1;
-    Py_XDECREF(limit);
-    if (PyErr_Occurred())
+    double limit = loop->slow_callback_duration != NULL ? PyFloat_AsDouble(loop->slow_callback_duration) : took;
+    if (limit == -1 && PyErr_Occurred())
         return -1;
-    if (took < seconds)
+    if (took < limit)
         return 0;
     PyObject *number = PyFloat_FromDouble(took);
     PyObject *argv[] = {(PyObject *)loop, handle, number};
@@ -149,31 +124,20 @@ static int report_slow(struct vel_aio *loop, PyObject *handle, double took) {
     return answer != NULL ? 0 : -1;
 }
 
-static int set_current(struct vel_aio *loop, PyObject *handle) {
-    PyObject *raised = vel_take_raised();
-    int rc = PyObject_SetAttr((PyObject *)loop, loop->st->_current_handle, handle);
-    if (raised != NULL)
-        vel_set_raised(raised);
-    return rc;
-}
-
 static int run_timed(struct vel_aio *loop, struct vel_ready *entry) {
     PyObject *handle = Py_NewRef(entry->what);
     double began = vel_aio__time();
-    int rc = -1;
-    if (set_current(loop, handle) == 0)
-        rc = entry->run(loop, entry);
-    else
-        vel_aio__drop(entry);
+    Py_XSETREF(loop->_current_handle, Py_NewRef(handle));
+    int rc = entry->run(loop, entry);
     if (rc == 0)
         rc = report_slow(loop, handle, vel_aio__time() - began);
-    set_current(loop, Py_None);
+    Py_XSETREF(loop->_current_handle, Py_NewRef(Py_None));
     Py_DECREF(handle);
     return rc;
 }
 
 static int run_one(struct vel_aio *loop, struct vel_ready *entry) {
-    if (loop->debug && (entry->run == run_handle || entry->run == run_foreign))
+    if (loop->debug && (entry->run == vel_aio__run_handle || entry->run == run_foreign))
         return run_timed(loop, entry);
     return entry->run(loop, entry);
 }
@@ -190,7 +154,7 @@ int vel_aio__run_ready(struct vel_aio *loop) {
 /* --- filing ------------------------------------------------------------------------------------------------------ */
 
 int vel_aio_soon(struct vel_aio *loop, struct vel_ready entry) {
-    if (vel_aio__ring_push(&loop->ready, entry) == VEL_OK)
+    if (vel_aio__ring_push(&loop->ready, &entry) == VEL_OK)
         return 0;
     vel_aio__drop(&entry);
     PyErr_NoMemory();
@@ -198,7 +162,8 @@ int vel_aio_soon(struct vel_aio *loop, struct vel_ready entry) {
 }
 
 struct vel_ready vel_aio__entry_of(struct vel_aio *loop, PyObject *handle) {
-    return (struct vel_ready){.run = vel_aio__is_handle(loop->st, handle) ? run_handle : run_foreign, .what = handle};
+    vel_ready_fn *run = vel_aio__is_handle(loop->st, handle) ? vel_aio__run_handle : run_foreign;
+    return (struct vel_ready){.run = run, .what = handle};
 }
 
 int vel_aio__soon_handle(struct vel_aio *loop, PyObject *handle) {
@@ -264,7 +229,7 @@ PyObject *vel_aio__call_soon(PyObject *o, PyObject *const *args, Py_ssize_t narg
     if (loop->debug && vel_aio__check_debug(loop, call.callback, "call_soon") < 0)
         return NULL;
     PyObject *handle = vel_aio__handle_new(loop, &call);
-    if (handle == NULL || vel_aio__soon_handle(loop, Py_NewRef(handle)) < 0)
+    if (handle != NULL && vel_aio__soon_handle(loop, Py_NewRef(handle)) < 0)
         Py_CLEAR(handle);
     return handle;
 }
@@ -302,20 +267,19 @@ static int take_named(const char *function, const char *own, PyObject *keyword, 
 
 static int take_keywords(struct vel_aio *loop, const char *function, const char *own, PyObject *const *values,
                          PyObject *kwnames, struct vel_aio__call *call) {
-    if (PyTuple_GET_SIZE(kwnames) == 1 && PyTuple_GET_ITEM(kwnames, 0) == loop->st->context) {
-        call->context = values[0];
-    } else {
-        for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(kwnames); i++)
-            if (take_named(function, own, PyTuple_GET_ITEM(kwnames, i), values[i], call) < 0)
-                return -1;
-    }
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(kwnames); i++)
+        if (take_named(function, own, PyTuple_GET_ITEM(kwnames, i), values[i], call) < 0)
+            return -1;
+    /* asyncio's accelerator comes with the same tuple each time. */
+    if (PyTuple_GET_SIZE(kwnames) == 1 && call->context != NULL && is_task(loop, call))
+        Py_XSETREF(loop->context_names, Py_NewRef(kwnames));
     if (call->context == Py_None)
         call->context = NULL;
     return 0;
 }
 
-int vel_aio__take_call(struct vel_aio *loop, const char *function, const char *own, PyObject *const *args,
-                       Py_ssize_t nargs, PyObject *kwnames, struct vel_aio__call *call) {
+int vel_aio__take_any_call(struct vel_aio *loop, const char *function, const char *own, PyObject *const *args,
+                           Py_ssize_t nargs, PyObject *kwnames, struct vel_aio__call *call) {
     Py_ssize_t first = own != NULL;
     *call = (struct vel_aio__call){.own = own != NULL && nargs > 0 ? args[0] : NULL};
     if (nargs > first) {

@@ -44,7 +44,7 @@ static void wake(struct vel_aio *loop) {
 
 static int file(struct vel_aio *loop, struct vel_ready entry) {
     pthread_mutex_lock(&loop->inbox.mutex);
-    int rc = vel_aio__ring_push(&loop->inbox.ring, entry);
+    int rc = vel_aio__ring_push(&loop->inbox.ring, &entry);
     atomic_store(&loop->inbox.filled, true);
     pthread_mutex_unlock(&loop->inbox.mutex);
     return rc;

@@ -8,6 +8,11 @@
 #include "base/err.h"
 #include "base/mem.h"
 
+#if PY_VERSION_HEX < 0x030C0000
+#include <structmember.h>
+#define Py_T_OBJECT_EX T_OBJECT_EX
+#endif
+
 /* --- made and freed ---------------------------------------------------------------------------------------------- */
 
 static int open_core(struct vel_aio *loop) {
@@ -48,6 +53,15 @@ static int clear(PyObject *o) {
     vel_aio__timers_clear(loop);
     vel_aio__fds_clear(loop);
     Py_CLEAR(loop->raised);
+    Py_CLEAR(loop->context_names);
+    return 0;
+}
+
+static int clear_all(PyObject *o) {
+    struct vel_aio *loop = (struct vel_aio *)o;
+    clear(o);
+#define VEL_LOOP_ATTRIBUTE(name) Py_CLEAR(loop->name);
+#include "py/loop/attributes.def"
     return 0;
 }
 
@@ -74,6 +88,9 @@ static int traverse(PyObject *o, visitproc visit, void *arg) {
     for (size_t i = 0; i < loop->timers.len; i++)
         Py_VISIT(loop->timers.items[i].what);
     Py_VISIT(loop->raised);
+    Py_VISIT(loop->context_names);
+#define VEL_LOOP_ATTRIBUTE(name) Py_VISIT(loop->name);
+#include "py/loop/attributes.def"
     Py_VISIT(Py_TYPE(o));
     return 0;
 }
@@ -82,7 +99,7 @@ static void dealloc(PyObject *o) {
     struct vel_aio *loop = (struct vel_aio *)o;
     PyTypeObject *type = Py_TYPE(o);
     PyObject_GC_UnTrack(o);
-    clear(o);
+    clear_all(o);
     close_core(loop);
     vel_aio__handles_free(loop);
     vel_free(loop->in);
@@ -238,15 +255,23 @@ static PyGetSetDef getset[] = {
     {NULL, NULL, NULL, NULL, NULL},
 };
 
+#define VEL_LOOP_ATTRIBUTE(name) {#name, Py_T_OBJECT_EX, offsetof(struct vel_aio, name), 0, NULL},
+
+static PyMemberDef members[] = {
+#include "py/loop/attributes.def"
+    {NULL, 0, 0, 0, NULL},
+};
+
 static PyType_Slot slots[] = {
     {Py_tp_doc, "The C part of velocem.EventLoop."},
     {Py_tp_new, new},
     {Py_tp_dealloc, dealloc},
     {Py_tp_traverse, traverse},
-    {Py_tp_clear, clear},
+    {Py_tp_clear, clear_all},
     {Py_tp_setattro, setattro},
     {Py_tp_methods, methods},
     {Py_tp_getset, getset},
+    {Py_tp_members, members},
     {0, NULL},
 };
 

@@ -27,7 +27,7 @@ class Report(NamedTuple):
 
     "ready", with what the application speaks; "failed", with the reason and where the application raised it, before it
     ends; "broken", the same, when it waits for a file to change; "changed", with the file; "worn", when it has served
-    its number of requests.
+    its number of requests; "leaving", when it was told to go.
     """
 
     word: str

@@ -25,6 +25,7 @@ RESTART_SECONDS = 2.0
 
 # Handshakes under way when a socket is taken out of the choice: see docs/processes.md.
 LAST_CONNECTIONS_SECONDS = 2.0
+LOOK_AGAIN_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +157,8 @@ class Crew:
                 self.restart()
             case "worn":
                 self.wear_out(slot)
+            case "leaving":
+                self.succeed(slot, child)
             case _:
                 raise AssertionError(report)
 
@@ -187,7 +190,7 @@ class Crew:
             self.try_again(slot)
 
     def try_again(self, slot: Slot) -> None:
-        if not slot.is_wanted:
+        if slot.given_up:
             return
         delay = slot.failed()
         if delay > 0:
@@ -225,6 +228,14 @@ class Crew:
             self.to_replace.append(slot)
             self.replace_next()
 
+    def succeed(self, slot: Slot, child: Child) -> None:
+        """Somebody else has told the worker to go: it listens no more, though it may have long to finish."""
+        logger.info("%s (pid %d) was told to go", slot, child.pid)
+        self.leaving[child] = slot
+        slot.vacate()
+        if slot.coming is None and not slot.given_up:
+            slot.start_at = time.monotonic()
+
     def restart(self) -> None:
         """For a developer: what serves the code of before ends, then another begins."""
         for slot in self.slots:
@@ -261,9 +272,17 @@ class Crew:
                 os.kill(child.pid, signal.SIGKILL)
         for slot in self.slots:
             if slot.leave_at is not None and slot.leave_at <= now:
-                slot.start_at = slot.leave_at = None
-                slot.given_up = True
-                self.dismiss(slot, RETIRED)
+                self.give_up(slot)
+
+    def give_up(self, slot: Slot) -> None:
+        """Its worker empties the queue and goes. Has it gone before, another one has to come for that, if it can."""
+        if slot.current is None and slot.failures < 2 and self.shares.is_waited_for(slot.number):
+            slot.leave_at = time.monotonic() + LOOK_AGAIN_SECONDS
+            slot.start_at = 0.0
+            return
+        slot.start_at = slot.leave_at = None
+        slot.given_up = True
+        self.dismiss(slot, RETIRED)
 
     def kill_all(self) -> None:
         """Nobody is left behind, whatever happened."""

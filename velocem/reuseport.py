@@ -1,6 +1,7 @@
 """The listening sockets of each worker: its own of every address that several can be bound to, and those all share."""
 
 import array
+import select
 import socket
 import struct
 from collections.abc import Collection, Sequence
@@ -144,6 +145,13 @@ class Shares:
         """What this worker listens on."""
         own = [self.listeners[place]._replace(sock=group.socks[number]) for place, group in self.groups.items()]
         return Portion(own, [listener for place, listener in enumerate(self.listeners) if place not in self.groups])
+
+    def is_waited_for(self, number: int) -> bool:
+        """Whether connections wait in a queue that is this worker's alone."""
+        poll = select.poll()
+        for listener in self.of(number).own:
+            poll.register(listener.sock, select.POLLIN)
+        return bool(poll.poll(0))
 
     def close_all_but(self, number: int) -> None:
         """In the process of this worker: a socket that another one has ends with that one."""

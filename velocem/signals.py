@@ -55,16 +55,16 @@ class Handler:
             self.frame = None
 
 
-def stopping(retire: Sequence[int]) -> Action:
+def stop_or_kill(handler: Handler, frame: FrameType | None, retire: Sequence[int]) -> None:
     """Let requests finish; asked a second time, do not."""
+    if handler.stopping:
+        handler.kill(frame)
+    else:
+        handler.stop(retire)
 
-    def act(handler: Handler, frame: FrameType | None) -> None:
-        if handler.stopping:
-            handler.kill(frame)
-        else:
-            handler.stop(retire)
 
-    return act
+def stopping(retire: Sequence[int]) -> Action:
+    return lambda handler, frame: stop_or_kill(handler, frame, retire)
 
 
 def alone(retire: Sequence[int]) -> Actions:

@@ -5,6 +5,7 @@ import signal
 import threading
 import traceback
 from collections.abc import Callable
+from types import FrameType
 from typing import NamedTuple
 
 from velocem import _core, signals, sockets
@@ -52,7 +53,7 @@ def work(task: Task, reporter: Reporter) -> int:
         return 1
     if watch:
         watch.look()
-    handler = signals.run(worker, actions(task.portion, task.grace), lambda: reporter.say("ready", interface))
+    handler = signals.run(worker, actions(task, reporter), lambda: reporter.say("ready", interface))
     if not handler.killed:
         finish()
     return 0
@@ -63,18 +64,23 @@ def trace_of(error: Exception) -> str:
     return "".join(traceback.format_exception(error.__cause__)) if isinstance(error, ApplicationError) else ""
 
 
-def actions(portion: Portion, grace: float) -> Actions:
-    own, shared = sockets.retiring(portion.own), sockets.retiring(portion.shared)
+def actions(task: Task, reporter: Reporter) -> Actions:
+    own, shared = sockets.retiring(task.portion.own), sockets.retiring(task.portion.shared)
+
+    def leave(handler: Handler, frame: FrameType | None) -> None:
+        """If it was not the supervisor who wants it, it learns here that somebody has to take over."""
+        reporter.say("leaving")
+        signals.stop_or_kill(handler, frame, ())
 
     def close(handler: Handler, _: object) -> None:
         """If the supervisor is gone, nobody else is left to put an end to it."""
         handler.stop(own + shared)
-        if grace:
+        if task.grace:
             signal.signal(signal.SIGALRM, signal.SIG_DFL)
-            signal.setitimer(signal.ITIMER_REAL, grace + 2 * CLEAN_UP_SECONDS)
+            signal.setitimer(signal.ITIMER_REAL, task.grace + 2 * CLEAN_UP_SECONDS)
 
     return {
-        REPLACED: signals.stopping(()),
+        REPLACED: leave,
         RETIRED: signals.stopping(own),
         CLOSING: close,
         AT_ONCE: Handler.kill,

@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import random
 import signal
 import socket
 import threading
@@ -96,6 +97,30 @@ def test_scaling_under_load(start: Start, full: bool, tell: Tell) -> None:
             load.wait_for(500 if full else 50)
     tell(load.figure)
     assert load.losses == []
+
+
+def test_random_signals(start: Start, full: bool, tell: Tell) -> None:
+    """SIGHUP, SIGTTIN, SIGTTOU to the supervisor and SIGTERM to workers, at random under load."""
+    process = start(PID, "--workers", "2")
+    choose, told = random.Random(1), set[int]()
+    count = 100 if full else 10
+    with busy(process) as load:
+        for _ in range(count):
+            time.sleep(choose.choice([0, 0.01, 0.1, 0.5]))
+            what = choose.choice([signal.SIGHUP, signal.SIGTTIN, signal.SIGTTOU, signal.SIGTERM])
+            # A second SIGTERM would not let it finish.
+            victims = list(workers_of(process) - told)
+            if what != signal.SIGTERM:
+                process.send(what)
+            elif victims:
+                told.add(victim := choose.choice(victims))
+                with suppress(ProcessLookupError):
+                    os.kill(victim, what)
+        load.wait_for(100)
+    tell(f"{load.figure}; {count} signals, {len(load.bodies)} workers")
+    assert load.losses == []
+    process.send(signal.SIGTERM)
+    assert process.wait() == 0
 
 
 def test_killed_workers(start: Start, full: bool, tell: Tell) -> None:

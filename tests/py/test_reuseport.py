@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 
 import pytest
+from support.faults import wait_until
 
 from velocem import reuseport, sockets
 from velocem.places import Tcp
@@ -96,6 +97,16 @@ def test_the_last_one_can_go_and_come_again(shares: Shares) -> None:
     shares.steer([2])
     assert sorted(knock(shares, 20)) == [2]
     stray.close()
+
+
+def test_a_queue_tells_whether_somebody_waits(shares: Shares) -> None:
+    shares.steer([1])
+    with socket.create_connection(shares.listeners[0].sock.getsockname()) as client:
+        client.sendall(b"x")
+        wait_until(lambda: shares.is_waited_for(1))
+        assert not shares.is_waited_for(0)
+    shares.of(1).own[0].sock.accept()[0].close()
+    assert not shares.is_waited_for(1)
 
 
 def test_an_address_in_use_is_an_error_although_several_share_it(shares: Shares) -> None:

@@ -35,7 +35,7 @@ def test_a_worker_that_has_served_long_enough_is_replaced_at_once() -> None:
 
 def test_the_one_that_comes_takes_the_place_of_the_one_that_serves() -> None:
     slot = Slot(3)
-    assert not slot.serves
+    assert not Slot(3).serves
     slot.coming = first = child()
     assert slot.seat(first) is None
     assert slot.serves

@@ -156,6 +156,18 @@ def test_a_worker_that_is_killed_is_replaced(folder: Path) -> None:
             ask(process)
 
 
+def test_a_worker_that_somebody_else_tells_to_go_is_replaced_while_it_finishes(folder: Path) -> None:
+    with start(folder, "--workers", "1") as process, Client(process.address) as client:
+        (worker,) = workers_of(process)
+        client.send(request("GET", "/slow"))
+        wait_until((folder / "entered").exists)
+        os.kill(worker, signal.SIGTERM)
+        assert worker_that_answers(process) != worker
+        assert client.read().body.startswith(b"%d" % worker)
+        assert f"worker 1 (pid {worker}) was told to go" in "".join(process.errors)
+        wait_until(lambda: len(workers_of(process)) == 1)
+
+
 def test_an_application_that_ends_its_process_is_started_again(folder: Path) -> None:
     (folder / "leaver.py").write_text(
         "import os\ndef app(environ, start_response):\n    os._exit(0)\n",

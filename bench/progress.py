@@ -11,6 +11,10 @@ def as_time(seconds: float) -> str:
     return f"{minutes}:{seconds:02d}"
 
 
+def about(seconds: float) -> str:
+    return f"about {seconds / 60:.0f} minutes" if seconds > 100 else f"about {seconds:.0f} seconds"
+
+
 @dataclass
 class Progress:
     """Standard error: the results go to standard output."""

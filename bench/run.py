@@ -23,7 +23,7 @@ from entrants import Entrant, everyone
 from install import ROOT, UnavailableError, install
 from loading import Loader
 from measures import Bench
-from progress import Progress, as_time
+from progress import Progress, about, as_time
 from scenarios import BY_NAME, FILE_SIZE, FILLER, Scenario
 from servers import Place
 
@@ -130,12 +130,10 @@ class Run:
         for scenario, seconds in zip(self.wanted, self.expected(), strict=True):
             names = ", ".join(entrant.name for entrant in self.parts[scenario.name])
             print(f"{scenario.name:18} {as_time(seconds):>5}  {names}")
-        print(f"about {as_time(sum(self.expected()))}, and the installation of what is not there yet")
+        print(f"{about(sum(self.expected()))}, and the installation of what is not there yet")
 
     def install(self) -> None:
-        self.progress.say(
-            f"about {sum(self.expected()) / 60:.0f} minutes, and the installation of what is not there yet"
-        )
+        self.progress.say(f"{about(sum(self.expected()))}, and the installation of what is not there yet")
         needs = needs_of(self.parts)
         for number, (name, (entrant, more)) in enumerate(needs.items(), 1):
             self.progress.step(f"installing {number} of {len(needs)}", name)
@@ -156,7 +154,7 @@ class Run:
     def measure(self) -> int:
         """The exit status: 130 after an interrupt, as of a shell."""
         self.progress.begin(sum(self.expected()))
-        self.progress.say(f"about {self.progress.total / 60:.0f} minutes")
+        self.progress.say(about(self.progress.total))
         self.bench.place.file.write_bytes(FILLER * FILE_SIZE)
         os.sched_setaffinity(0, self.client_cores)
         signal.signal(signal.SIGTERM, interrupt)

@@ -20,7 +20,7 @@ import scenarios
 import tables
 from entrants import BENCH, Entrant, everyone
 from install import UnavailableError
-from progress import Progress, as_time
+from progress import Progress, about, as_time
 from scenarios import BY_NAME, Load
 from support.benchload import Programs
 
@@ -193,6 +193,8 @@ def test_progress_is_plain_lines_without_a_terminal() -> None:
     assert stream.getvalue() == "hello: round 1 of 7, 1:40 left\n"
     assert as_time(61.2) == "1:01"
     assert as_time(-5) == "0:00"
+    assert about(12.4) == "about 12 seconds"
+    assert about(2400) == "about 40 minutes"
 
 
 class Terminal(io.StringIO):

@@ -137,7 +137,7 @@ class Scenario:
 # and the best known, and what takes long for the fewest.
 USUAL = frozenset(
     {
-        *("bjoern", "fastpysgi", "fastpysgi-asgi", "fastwsgi", "granian", "granian-asgi", "granian-rsgi", "japronto"),
+        *("bjoern", "fastpysgi", "fastwsgi", "granian", "granian-asgi", "granian-rsgi", "japronto"),
         *("socketify", "uvicorn", "velocem-0.0.9", "uwsgi-direct"),
     }
 )
@@ -213,7 +213,7 @@ def servers() -> Iterator[Scenario]:
             request=get(),
             load=Load(way="open", part=part),
             among=FEW,
-            rounds=5,
+            rounds=3,
         )
     for size in (KIB, 64 * KIB, 10 * MIB):
         yield Scenario(

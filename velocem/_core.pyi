@@ -119,6 +119,7 @@ class BaseEventLoop:
     _stopping: bool
     _debug: bool
     _thread_id: int | None
+    slow_callback_duration: float
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self: ...
     def call_soon(

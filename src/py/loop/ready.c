@@ -271,7 +271,7 @@ static int take_keywords(struct vel_aio *loop, const char *function, const char 
         if (take_named(function, own, PyTuple_GET_ITEM(kwnames, i), values[i], call) < 0)
             return -1;
     /* asyncio's accelerator comes with the same tuple each time. */
-    if (PyTuple_GET_SIZE(kwnames) == 1 && call->context != NULL && is_task(loop, call))
+    if (PyTuple_GET_SIZE(kwnames) == 1 && call->callback != NULL && is_task(loop, call))
         Py_XSETREF(loop->context_names, Py_NewRef(kwnames));
     if (call->context == Py_None)
         call->context = NULL;

@@ -74,6 +74,31 @@ def test_reloads_with_threads(start: Start, full: bool, tell: Tell) -> None:
     assert load.losses == []
 
 
+ASGI = """
+import os
+
+async def app(scope, receive, send):
+    assert scope["type"] == "http"
+    body = str(os.getpid()).encode()
+    fields = [(b"content-type", b"text/plain"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": fields})
+    await send({"type": "http.response.body", "body": body})
+"""
+
+
+def test_reloads_of_asgi(start: Start, full: bool, tell: Tell) -> None:
+    """The same with an ASGI application."""
+    process = start(ASGI, "--workers", "2")
+    with busy(process) as load:
+        for _ in range(10 if full else 2):
+            load.wait_for(500 if full else 50)
+            before = workers_of(process)
+            process.send(signal.SIGHUP)
+            wait_for_others(process, before)
+    tell(load.figure)
+    assert load.losses == []
+
+
 def test_workers_that_wear_out(start: Start, full: bool, tell: Tell) -> None:
     """Workers replaced after 200 requests each (--max-requests) under load."""
     process = start(PID, "--workers", "2", "--max-requests", "200", "--max-requests-jitter", "100")

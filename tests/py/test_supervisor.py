@@ -1,10 +1,12 @@
 """The command with several workers: who serves, who replaces whom, and how it ends."""
 
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -78,6 +80,38 @@ def test_every_worker_serves_and_says_that_it_is_not_alone(folder: Path) -> None
         assert len(workers) == 3
         assert answers_of(process, 3) == {f"{pid} True" for pid in workers}
         assert "(wsgi, 3 workers)" in process.errors[0]
+
+
+@pytest.mark.parametrize(
+    ("options", "several"), [([], False), (["-w", "1"], True), (["--reload"], False), (["--reload", "-w", "2"], True)]
+)
+def test_the_application_is_told_whether_it_may_run_elsewhere_too(
+    options: list[str], several: bool, folder: Path
+) -> None:
+    with start(folder, *options) as process:
+        assert ask(process).endswith(f" {several}")
+
+
+def test_lines_of_several_workers_do_not_mix_in_one_pipe(folder: Path) -> None:
+    """Some of them longer than what a pipe takes in one piece."""
+    with start(folder, "--workers", "2", "--access-log-format", "json") as process:
+
+        def visit(number: int) -> None:
+            for turn in range(60):
+                with Client(process.address) as client:
+                    client.ask(request("GET", f"/{number}" + "x" * (turn * 100), "Connection: close"))
+
+        threads = [threading.Thread(target=visit, args=(number,)) for number in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        process.send(signal.SIGTERM)
+        assert process.wait() == 0
+    targets = [json.loads(line)["target"] for line in process.output]
+    assert len(targets) == 240
+    assert {len(target) for target in targets if not target.endswith("...")} >= {2 + 100 * turn for turn in range(35)}
+    assert all(len(line) <= 4096 for line in process.output)
 
 
 def test_processes_are_named_after_their_roles(folder: Path) -> None:

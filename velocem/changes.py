@@ -7,6 +7,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from types import ModuleType
 
 PERIOD = 0.25
 
@@ -65,9 +66,14 @@ def module_files() -> Iterator[str]:
     """Without those of the standard library, which nobody is at work on."""
     # Another thread imports meanwhile.
     for module in list(sys.modules.values()):
-        path = getattr(module, "__file__", None)
+        path = file_of(module)
         if isinstance(path, str) and (not path.startswith(STANDARD) or "site-packages" in path):
             yield path
+
+
+def file_of(module: object) -> object:
+    """Not by getattr, which would have a lazy module imported here."""
+    return object.__getattribute__(module, "__dict__").get("__file__") if isinstance(module, ModuleType) else None
 
 
 def behind(error: BaseException | None) -> Iterator[str]:

@@ -6,6 +6,7 @@ import os
 import select
 import signal
 import sys
+import threading
 import time
 import traceback
 import warnings
@@ -44,10 +45,11 @@ class Reporter:
 
     def __init__(self, fd: int) -> None:
         self.fd = fd
+        self.lock = threading.RLock()  # a long report is written in parts; signal handlers report too
 
     def say(self, word: str, text: str = "", trace: str = "") -> None:
         line = json.dumps([word, text, trace]).encode() + b"\n"
-        with suppress(BrokenPipeError):  # the supervisor is gone: the leash will tell
+        with suppress(BrokenPipeError), self.lock:  # the supervisor is gone: the leash will tell
             while line:
                 line = line[os.write(self.fd, line) :]
 
@@ -59,7 +61,6 @@ class Child:
         self.pid = pid
         self.reports = reports
         self.leash = leash  # never written to: the kernel closes it with the supervisor, and the child is told
-        self.born = time.monotonic()
         self.ready_at: float | None = None
         self.deadline: float | None = None  # when it is killed if it has not ended
         self.failure: Report | None = None  # why it could not start, if it has said so
@@ -77,7 +78,7 @@ class Child:
                 self.rest += data
             self.is_silent = True
         *lines, self.rest = self.rest.split(b"\n")
-        return [Report(*json.loads(line)) if line else WORN for line in lines]
+        return [report for report in map(parse, lines) if report is not None]
 
     def send(self, number: signal.Signals, *, within: float | None = None) -> None:
         """Signal it, and kill it if it has not ended in this many seconds."""
@@ -93,6 +94,16 @@ class Child:
     def close(self) -> None:
         os.close(self.reports)
         os.close(self.leash)
+
+
+def parse(line: bytes) -> Report | None:
+    """An application may write anything to a descriptor that it does not know; a supervisor survives that."""
+    if not line:
+        return WORN
+    with suppress(ValueError, TypeError):
+        word, text, trace = json.loads(line)
+        return Report(str(word), str(text), str(trace))
+    return None
 
 
 class Pipes(NamedTuple):

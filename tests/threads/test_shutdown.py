@@ -129,10 +129,11 @@ def test_several_servers_have_threads_of_their_own(serve: Serve) -> None:
 
 
 def test_a_server_whose_thread_hangs_stops_all_the_same(caplog: pytest.LogCaptureFixture) -> None:
-    let_go = threading.Event()
+    begun, let_go = threading.Event(), threading.Event()
 
     def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
-        let_go.wait(30)
+        begun.set()
+        let_go.wait(60)
         start_response("200 OK", [])
         return [b"late"]
 
@@ -140,7 +141,7 @@ def test_a_server_whose_thread_hangs_stops_all_the_same(caplog: pytest.LogCaptur
     server.start()
     with Client(server) as client:
         client.send(request())
-        time.sleep(0.2)
+        assert begun.wait(30)
         server.stop(at_once=True)
         assert client.is_closed()
     assert "left behind" in caplog.text

@@ -1,6 +1,7 @@
 """Runs the load generator against a server for one round and makes a sample of what it reports."""
 
 import json
+import os
 import subprocess
 import time
 from dataclasses import dataclass, replace
@@ -73,8 +74,14 @@ class Loader:
 
     def run(self, server: Server, scenario: Scenario, load: Load, seconds: float, *more: str) -> dict[str, Any]:
         command = self.command(server, scenario, load, seconds, *more)
+        cores = self.place.cores if scenario.shared else os.sched_getaffinity(0)
         process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=lambda: os.sched_setaffinity(0, cores),  # noqa: PLW1509 - no thread of ours is running
+            start_new_session=True,
         )
         try:
             output, errors = process.communicate(timeout=seconds + SPARE_SECONDS)

@@ -42,7 +42,7 @@ def expected_seconds(
         return entrants * rounds * START_SECONDS
     opening = (load.idle + load.connections) * IDLE_SECONDS
     one = seconds + SPENT_BESIDE + opening
-    starting = 0.0 if after and (after.app, after.size) == (scenario.app, scenario.size) else START_SECONDS
+    starting = 0.0 if after and after.started_like(scenario) else START_SECONDS
     return entrants * (starting + rounds * one + WARM_SECONDS + SPENT_BESIDE + opening)
 
 

@@ -111,7 +111,14 @@ class Run:
         self.pythons: dict[str, Path] = {}
         self.unavailable: dict[str, str] = {}
         core, self.client_cores = cores()
-        place = Place(core, options.programs / "limit", folder, folder / "file", self.environments())
+        place = Place(
+            core,
+            frozenset({core, *self.client_cores}),
+            options.programs / "limit",
+            folder,
+            folder / "file",
+            self.environments(),
+        )
         loader = Loader(options.programs / "load", place, len(self.client_cores), options.seconds)
         self.bench = Bench(place, self.pythons, loader, self.progress, options.rounds)
 

@@ -84,11 +84,18 @@ class Scenario:
     point: int = 0  # of a growth curve, whose name is the group
     requirements: str = ""  # a file of requirements/bench with what the application needs beside its server
     floor: bool = True  # `limit` can answer the same
+    threads: int = 0  # that the application runs in; only for those that can be told how many
+    shared: bool = False  # servers and client have all cores together
     rounds: int = 5  # unless the command line says otherwise
 
     @property
     def together(self) -> int:
         return self.load.together if self.load else 1
+
+    def started_like(self, other: "Scenario") -> bool:
+        """Whether a server that was started for the other may serve this one too."""
+        mine = (self.app, self.size, self.threads, self.shared)
+        return mine == (other.app, other.size, other.threads, other.shared)
 
     def one(self, host: str) -> bytes:
         return self.request.format(host=host).encode("latin-1") + (FILLER * self.body_filler or self.body)
@@ -98,6 +105,8 @@ class Scenario:
         if entrant.interface == "limit":
             return self.floor and self.load is not None
         if entrant.only and self.name not in entrant.only:
+            return False
+        if self.threads and not entrant.threads:
             return False
         return (entrant.kind in self.kinds or entrant.ours) and entrant.has(self.app)
 
@@ -144,6 +153,7 @@ USUAL = frozenset(
 FEW = frozenset({"fastpysgi", "granian", "granian-asgi", "granian-rsgi", "socketify", "uvicorn"})
 FEWEST = frozenset({"fastpysgi", "granian", "uvicorn"})
 # An application's cost hides the server's: the usual and the fastest will do.
+THREADED = frozenset({"gunicorn", "granian", "waitress", "cheroot"})
 PAGERS = frozenset({"gunicorn", "fastpysgi", "fastpysgi-asgi", "granian", "granian-asgi", "uvicorn"})
 
 
@@ -203,6 +213,26 @@ def servers() -> Iterator[Scenario]:
         load=Load(idle=10_000),
         among=FEW,
         rounds=3,
+    )
+    yield Scenario(
+        name="sleep",
+        title="an application that sleeps 10 ms, in 32 threads",
+        app="sleep",
+        request=get(),
+        among=THREADED,
+        rounds=3,
+        floor=False,
+        threads=32,
+    )
+    yield Scenario(
+        name="workers",
+        title="one worker and two, on cores shared with the client",
+        app="hello",
+        request=get(),
+        among=frozenset(),
+        rounds=7,
+        floor=False,
+        shared=True,
     )
     for part in (0.5, 0.8):
         yield Scenario(

@@ -73,6 +73,7 @@ class Place:
     """Where the entrants run and what the machine lends them."""
 
     core: int  # of the servers
+    cores: frozenset[int]  # all
     limit: Path  # the program that is the floor
     folder: Path  # in memory: the served file and the bodies
     file: Path  # that is served
@@ -99,9 +100,9 @@ def tree_of(root: int) -> list[int]:
     return found
 
 
-def settle(core: int) -> None:
-    """In the child: its core, and room for ten thousand connections."""
-    os.sched_setaffinity(0, {core})
+def settle(cores: frozenset[int]) -> None:
+    """In the child: its cores, and room for ten thousand connections."""
+    os.sched_setaffinity(0, cores)
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
@@ -144,6 +145,7 @@ def command_of(
         "app": scenario.app,
         "port": port,
         "size": scenario.size,
+        "threads": scenario.threads or entrant.threads,
         "seconds": seconds,
     }
     command = fill_in(entrant.command, values)
@@ -167,6 +169,7 @@ def launch(
     port: int = 0,
     seconds: float = 0,
 ) -> "subprocess.Popen[bytes]":
+    cores = place.cores if scenario.shared else frozenset({place.core})
     return subprocess.Popen(
         command_of(entrant, scenario, place, python, port, seconds),
         cwd=entrant.folder if entrant.folder.is_dir() else None,
@@ -174,7 +177,7 @@ def launch(
         stdout=log,
         stderr=log,
         env=environment(entrant, scenario, place),
-        preexec_fn=lambda: settle(place.core),  # noqa: PLW1509 - no thread of ours is running
+        preexec_fn=lambda: settle(cores),  # noqa: PLW1509 - no thread of ours is running
         start_new_session=True,
     )
 
@@ -183,7 +186,7 @@ def key_of(entrant: Entrant, scenario: Scenario) -> tuple[object, ...]:
     """What decides how a server is started."""
     load = scenario.load
     assert load is not None
-    key: tuple[object, ...] = (scenario.app, scenario.size)
+    key: tuple[object, ...] = (scenario.app, scenario.size, scenario.threads, scenario.shared)
     if entrant.interface == "limit":
         sized = load.together > 1 or scenario.has_body()
         shape = scenario.request_size("127.0.0.1:65535") if sized else 0

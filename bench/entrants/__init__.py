@@ -9,7 +9,7 @@ is one file here, and a new framework one file here and one for each application
 
 The command runs in that folder. In it are filled in: {python} and {programs}, the interpreter of the entrant's
 environment and the folder of its programs; {app}, a module's name; {port} on 127.0.0.1; {size}, a number of the
-scenario; {seconds}.
+scenario; {threads}; {seconds}.
 
 What listens on {port} is loaded from outside. A scenario without a load is measured by the process itself: it warms
 up, works for about {seconds}, prints one line of JSON and ends with status 0:
@@ -46,6 +46,7 @@ class Entrant:
     pythons: tuple[str, ...] = ("3.13", "3.12", "3.11")  # the first with which it installs
     wants: str = ""  # what else a machine needs, told when it does not install
     env: Mapping[str, str] = field(default_factory=dict)
+    threads: int = 0  # that it has unless a scenario says how many; 0: they cannot be told by {threads}
     closes: bool = False  # it ends every connection, and says so
     only: frozenset[str] = frozenset()  # names of scenarios; empty is all those it has the application of
     leaves_out: Mapping[str, str] = field(default_factory=dict)  # scenarios that it cannot run, and why; reported

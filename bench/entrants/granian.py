@@ -7,10 +7,11 @@ ENTRANT = Entrant(
     about="Rust, tokio, hyper",
     command=(
         *("{programs}/granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", "{port}"),
-        *("--workers", "1", "--blocking-threads", "1", "--runtime-threads", "1", "--runtime-mode", "st"),
+        *("--workers", "1", "--blocking-threads", "{threads}", "--runtime-threads", "1", "--runtime-mode", "st"),
         *("--http", "1", "--no-ws", "--no-access-log", "--log-level", "error", "--http1-pipeline-flush"),
         *("--backpressure", "20000"),  # or it accepts no more than a thousand connections
         "{app}:app",
     ),
     requirements="granian.txt",
+    threads=1,
 )

@@ -7,10 +7,11 @@ ENTRANT = Entrant(
     about="Python, threads, C parser",
     command=(
         *("{programs}/gunicorn", "--bind", "127.0.0.1:{port}", "--workers", "1", "--worker-class", "gthread"),
-        *("--threads", "4", "--http-parser", "fast", "--keep-alive", "60", "--log-level", "error"),
+        *("--threads", "{threads}", "--http-parser", "fast", "--keep-alive", "60", "--log-level", "error"),
         *("--worker-connections", "20000", "--worker-tmp-dir", "/dev/shm", "--no-control-socket"),
         "{app}:app",
     ),
     requirements="gunicorn.txt",
+    threads=4,
     env={"BENCH_LENGTH": "1"},
 )

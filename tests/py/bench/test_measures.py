@@ -45,7 +45,13 @@ def scripted(name: str, right: int, then: str, ours: bool = False) -> Entrant:
 
 @pytest.fixture
 def bench(programs: Programs, tmp_path: Path) -> Iterator[Bench]:
-    place = Place(min(os.sched_getaffinity(0)), programs.folder / "limit", tmp_path, tmp_path / "file")
+    place = Place(
+        min(os.sched_getaffinity(0)),
+        frozenset(os.sched_getaffinity(0)),
+        programs.folder / "limit",
+        tmp_path,
+        tmp_path / "file",
+    )
     place.file.write_bytes(FILLER * FILE_SIZE)
     names = ("good", "dying", "lying", "broken", "gone", "limit")
     pythons = dict.fromkeys(names, Path(sys.executable))

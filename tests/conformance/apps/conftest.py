@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from support.deployed import Deployed
 
 from velocem import Server
 
@@ -17,8 +18,9 @@ sys.path.insert(0, str(ROOT / "tests" / "data"))
 # At the end, so that an installed velocem comes before the sources here, which have no extension.
 sys.path.append(str(ROOT))
 
-Open = Callable[[Server], httpx.Client]
-Connect = Callable[[Server], HTTPConnection]
+Running = Server | Deployed
+Open = Callable[[Running], httpx.Client]
+Connect = Callable[[Running], HTTPConnection]
 
 
 @pytest.fixture
@@ -33,7 +35,7 @@ def connect() -> Iterator[Connect]:
     """connect(server) gives an http.client connection."""
     with contextlib.ExitStack() as stack:
 
-        def connection(server: Server) -> HTTPConnection:
+        def connection(server: Running) -> HTTPConnection:
             return stack.enter_context(contextlib.closing(HTTPConnection("127.0.0.1", server.port, timeout=30)))
 
         yield connection

@@ -14,31 +14,41 @@ import httpx
 import pytest
 from flaskr import create_app
 from support.curl import curl
+from support.deployed import Deployed
 
 from velocem import Server
 
-Open = Callable[[Server], httpx.Client]
-Connect = Callable[[Server], HTTPConnection]
+Running = Server | Deployed
+Open = Callable[[Running], httpx.Client]
+Connect = Callable[[Running], HTTPConnection]
+
+DATA = Path(__file__).resolve().parents[2] / "data"
 
 # Above the memory that one body may take, so that temporary files are in play too.
 LARGE = random.Random(1).randbytes(3 << 20)
 
 
-@pytest.fixture(scope="module", params=["plain", "validated"])
-def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """As it is, and under wsgiref's validator, which fails for any slip of the server or the application."""
-    app = create_app(str(tmp_path_factory.mktemp("flaskr")))
-    with Server(validator(app) if request.param == "validated" else app) as running:
+@pytest.fixture(scope="module", params=["plain", "validated", "threads", "deployed"])
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """As it is, under wsgiref's validator, which fails for any slip of either side, in threads, and as deployed."""
+    data = str(tmp_path_factory.mktemp("flaskr"))
+    if request.param == "deployed":
+        with Deployed(f"flaskr:create_app({data!r}, SECRET_KEY='known to both')", cwd=DATA) as process:
+            yield process
+        return
+    app = create_app(data)
+    threads = 8 if request.param == "threads" else 0
+    with Server(validator(app) if request.param == "validated" else app, threads=threads) as running:
         yield running
 
 
 @pytest.fixture
-def client(server: Server, browse: Open) -> httpx.Client:
+def client(server: Running, browse: Open) -> httpx.Client:
     return browse(server)
 
 
 @pytest.fixture
-def connection(server: Server, connect: Connect) -> HTTPConnection:
+def connection(server: Running, connect: Connect) -> HTTPConnection:
     return connect(server)
 
 
@@ -85,7 +95,7 @@ def test_an_account_and_a_post_from_register_to_logout(client: httpx.Client) -> 
     assert client.get("/create").headers["Location"] == "/auth/login?next=/create"
 
 
-def test_all_of_it_takes_one_connection(server: Server, client: httpx.Client) -> None:
+def test_all_of_it_takes_one_connection(server: Running, client: httpx.Client) -> None:
     before = server.stats()["accepted"]
     log_in(client, "one")
     for number in range(20):
@@ -111,7 +121,7 @@ def test_login_returns_to_the_page_that_asked_for_it(client: httpx.Client) -> No
     assert away.headers["Location"] == "/"
 
 
-def test_accounts_do_not_mix_on_two_connections(server: Server, browse: Open) -> None:
+def test_accounts_do_not_mix_on_two_connections(server: Running, browse: Open) -> None:
     mine, yours = browse(server), browse(server)
     log_in(mine, "mine")
     log_in(yours, "yours")
@@ -226,7 +236,7 @@ def test_rows_from_an_open_cursor(client: httpx.Client) -> None:
     assert sum("Row " in line for line in lines) == 50
 
 
-def test_streams_of_slow_readers_interleave(server: Server, browse: Open) -> None:
+def test_streams_of_slow_readers_interleave(server: Running, browse: Open) -> None:
     """Each is suspended at its own row, in its own context and with its own cursor."""
     writer = browse(server)
     log_in(writer, "slow")
@@ -245,7 +255,7 @@ def test_streams_of_slow_readers_interleave(server: Server, browse: Open) -> Non
     assert bodies[0].count(b"Slow ") == 200
 
 
-def test_a_client_that_leaves_ends_the_generator(server: Server, browse: Open) -> None:
+def test_a_client_that_leaves_ends_the_generator(server: Running, browse: Open) -> None:
     other = browse(server)
     before = other.get("/closings").json()["closings"]
     client = browse(server)
@@ -265,7 +275,7 @@ def test_a_chunked_request_is_echoed_by_lines(client: httpx.Client) -> None:
 # http.client.
 
 
-def test_one_connection_through_all_kinds_of_bodies(server: Server, connection: HTTPConnection) -> None:
+def test_one_connection_through_all_kinds_of_bodies(server: Running, connection: HTTPConnection) -> None:
     before = server.stats()["accepted"]
     etag = ""
     for method, path, status, size in [
@@ -309,7 +319,7 @@ def test_http_1_0_is_answered_and_closed(connection: HTTPConnection) -> None:
 # curl.
 
 
-def test_curl_uploads_a_form(server: Server, tmp_path: Path) -> None:
+def test_curl_uploads_a_form(server: Running, tmp_path: Path) -> None:
     (tmp_path / "form.bin").write_bytes(LARGE)
     sent = curl("-F", "note=by curl", "-F", f"file=@{tmp_path}/form.bin", f"{server.url}/files/")
     assert (sent.status, sent.fields["location"]) == (302, "/files/")
@@ -317,7 +327,7 @@ def test_curl_uploads_a_form(server: Server, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("source", ["file", "stdin"])
-def test_curl_puts_with_a_length_and_in_chunks(server: Server, tmp_path: Path, source: str) -> None:
+def test_curl_puts_with_a_length_and_in_chunks(server: Running, tmp_path: Path, source: str) -> None:
     """-T - has no length to declare, so it sends chunks."""
     (tmp_path / "put.bin").write_bytes(LARGE)
     name = str(tmp_path / "put.bin") if source == "file" else "-"
@@ -326,7 +336,7 @@ def test_curl_puts_with_a_length_and_in_chunks(server: Server, tmp_path: Path, s
     assert hashlib.sha256(LARGE).hexdigest().encode() in put.body
 
 
-def test_curl_waits_for_100_continue(server: Server) -> None:
+def test_curl_waits_for_100_continue(server: Running) -> None:
     line = ["-T", "-", "-H", "Expect: 100-continue", "--expect100-timeout", "30", f"{server.url}/files/expect.bin"]
     started = time.monotonic()
     put = curl(*line, stdin=LARGE)
@@ -335,7 +345,7 @@ def test_curl_waits_for_100_continue(server: Server) -> None:
     assert time.monotonic() - started < 15
 
 
-def test_curl_head_range_and_resume(server: Server, tmp_path: Path) -> None:
+def test_curl_head_range_and_resume(server: Running, tmp_path: Path) -> None:
     curl("-T", "-", f"{server.url}/files/range.bin", stdin=LARGE)
     head = curl("--head", f"{server.url}/files/range.bin")
     assert (head.status, head.fields["content-length"]) == (200, str(len(LARGE)))
@@ -347,7 +357,7 @@ def test_curl_head_range_and_resume(server: Server, tmp_path: Path) -> None:
     assert half.read_bytes() == LARGE
 
 
-def test_curl_follows_redirects_with_a_cookie_jar(server: Server, tmp_path: Path) -> None:
+def test_curl_follows_redirects_with_a_cookie_jar(server: Running, tmp_path: Path) -> None:
     jar = ["-L", "-b", str(tmp_path / "jar"), "-c", str(tmp_path / "jar")]
     form = ["-d", "name=curl", "-d", "password=secret"]
     registered = curl(*jar, *form, f"{server.url}/auth/register")
@@ -357,14 +367,14 @@ def test_curl_follows_redirects_with_a_cookie_jar(server: Server, tmp_path: Path
     assert b"<span>curl</span>" in logged_in.body
 
 
-def test_curl_uses_one_connection_for_many_urls(server: Server) -> None:
+def test_curl_uses_one_connection_for_many_urls(server: Running) -> None:
     before = server.stats()["accepted"]
     got = curl(f"{server.url}/clock?count=1", f"{server.url}/", f"{server.url}/static/style.css", f"{server.url}/none")
     assert (got.history, got.status) == ([200, 200, 200], 404)
     assert server.stats()["accepted"] == before + 1
 
 
-def test_curl_http_1_0(server: Server) -> None:
+def test_curl_http_1_0(server: Running) -> None:
     got = curl("--http1.0", f"{server.url}/clock?count=2")
     assert got.body.count(b"\n") == 2
     assert "transfer-encoding" not in got.fields
@@ -373,7 +383,7 @@ def test_curl_http_1_0(server: Server) -> None:
 # All at a time.
 
 
-def test_many_clients_at_once(server: Server, browse: Open) -> None:
+def test_many_clients_at_once(server: Running, browse: Open) -> None:
     """Every one gets its own answers."""
     errors: list[BaseException] = []
 

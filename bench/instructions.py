@@ -65,6 +65,11 @@ CASES = (
     Case(name="wsgi 16 pipelined", app="hello", request=get(), ends=HELLO, together=16),
     Case(name="wsgi post 1 KiB", app="post", request=POST, ends=b"\r\n\r\n1024 bytes"),
     Case(name="wsgi generator", app="generator", request=get(), ends=b"\r\n0\r\n\r\n"),
+    Case(name="asgi hello", app="asgi_hello", request=get(), ends=HELLO),
+    Case(name="asgi 14 fields", app="asgi_hello", request=get(BROWSER), ends=HELLO),
+    Case(name="asgi 16 pipelined", app="asgi_hello", request=get(), ends=HELLO, together=16),
+    Case(name="asgi post 1 KiB", app="asgi_post", request=POST, ends=b"\r\n\r\n1024 bytes"),
+    Case(name="asgi sleep(0)", app="asgi_sleep", request=get(), ends=HELLO),
 )
 
 
@@ -144,7 +149,7 @@ def serve(app: str, python: Path, package: Path) -> Iterator[Server]:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "callgrind"
         tool = (*VALGRIND, "--instr-atstart=no", f"--callgrind-out-file={out}.%p")
-        options = ("--port", str(port), "--no-access-log", "--log-level", "error")
+        options = ("--port", str(port), "--no-access-log", "--log-level", "error", "--lifespan", "off")
         process = subprocess.Popen(
             [*tool, python, "-m", "velocem", f"apps:{app}", *options],
             cwd=APPS,

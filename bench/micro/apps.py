@@ -1,9 +1,14 @@
 """The applications whose requests are counted; those of bench/apps change with their scenarios."""
 
-from collections.abc import Callable, Iterable, Iterator
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Any
 
 TEXT = [("Content-Type", "text/plain")]
+START = {"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]}
+
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
 def hello(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -22,3 +27,24 @@ def generator(environ: dict[str, Any], start_response: Callable[..., Any]) -> It
     start_response("200 OK", TEXT)
     for _ in range(10):
         yield b"a block of thirty-two bytes....\n"
+
+
+async def asgi_hello(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+    await send(START)
+    await send({"type": "http.response.body", "body": b"Hello, World!"})
+
+
+async def asgi_post(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+    size, more = 0, True
+    while more:
+        message = await receive()
+        size += len(message.get("body", b""))
+        more = message.get("more_body", False)
+    await send(START)
+    await send({"type": "http.response.body", "body": b"%d bytes" % size})
+
+
+async def asgi_sleep(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+    await asyncio.sleep(0)
+    await send(START)
+    await send({"type": "http.response.body", "body": b"Hello, World!"})

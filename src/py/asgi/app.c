@@ -253,6 +253,8 @@ void vel_asgi_clear(struct vel_asgi *a) {
     Py_CLEAR(a->root);
     Py_CLEAR(a->path);
     Py_CLEAR(a->raw_path);
+    Py_CLEAR(a->said_start);
+    Py_CLEAR(a->said_body);
     Py_CLEAR(a->done);
     Py_CLEAR(a->lifespan_state);
     Py_CLEAR(a->gone_error);

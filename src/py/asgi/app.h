@@ -65,6 +65,7 @@ struct vel_asgi {
     /* Caches: the last (name, value) of each known field, the last path and clients. */
     PyObject *pairs[VEL_FIELD_COUNT];
     PyObject *path, *raw_path;
+    PyObject *said_start, *said_body; /* the types of messages, as the application says them; or NULL */
     struct vel_asgi_client clients[VEL_ASGI_CLIENTS];
     struct vel_asgi_name names[VEL_ASGI_NAMES];
     struct vel_asgi_call *spare[VEL_ASGI_SPARE];

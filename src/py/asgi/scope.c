@@ -180,12 +180,12 @@ static bool same_addr(const union vel_addr *a, const union vel_addr *b) {
 
 /* Unix peers have no address: the template's None stands. */
 static int add_client(struct vel_asgi *a, PyObject *scope, const union vel_addr *peer) {
-    char text[VEL_ADDR_TEXT_MAX];
-    size_t len = vel_addr_host(peer, text);
-    if (len == 0)
-        return 0;
     struct vel_asgi_client *slot = &a->clients[vel_addr_port(peer) % VEL_ASGI_CLIENTS];
     if (slot->pair == NULL || !same_addr(&slot->addr, peer)) {
+        char text[VEL_ADDR_TEXT_MAX];
+        size_t len = vel_addr_host(peer, text);
+        if (len == 0)
+            return 0;
         PyObject *pair = Py_BuildValue("(s#i)", text, (Py_ssize_t)len, (int)vel_addr_port(peer));
         if (pair == NULL)
             return -1;
@@ -296,6 +296,16 @@ static PyObject *versions(void) {
     return Py_BuildValue("{ssss}", "version", "3.0", "spec_version", "2.5");
 }
 
+/* What each request says itself has its place already: a copy that grew would be laid out anew. */
+static int add_places(PyObject *d, const struct vel_asgi *a) {
+    struct vel_state *s = a->state;
+    PyObject *keys[] = {s->path, s->raw_path, s->headers, s->extensions};
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+        if (PyDict_SetItem(d, keys[i], Py_None) < 0)
+            return -1;
+    return a->lifespan_state != NULL ? PyDict_SetItem(d, s->state, Py_None) : 0;
+}
+
 static PyObject *make_common(const struct vel_asgi *a, const struct vel_endpoint *endpoint, PyObject *type,
                              PyObject *scheme) {
     struct vel_state *s = a->state;
@@ -306,7 +316,7 @@ static PyObject *make_common(const struct vel_asgi *a, const struct vel_endpoint
         set(d, s->http_version, Py_NewRef(s->version_1_1)) < 0 || set(d, s->server, server_of(endpoint)) < 0 ||
         set(d, s->client, Py_NewRef(Py_None)) < 0 || set(d, s->scheme, Py_NewRef(scheme)) < 0 ||
         set(d, s->root_path, Py_NewRef(a->root != NULL ? a->root : s->empty)) < 0 ||
-        set(d, s->query_string, PyBytes_FromStringAndSize(NULL, 0)) < 0)
+        set(d, s->query_string, PyBytes_FromStringAndSize(NULL, 0)) < 0 || add_places(d, a) < 0)
         Py_CLEAR(d);
     return d;
 }

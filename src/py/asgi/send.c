@@ -26,6 +26,18 @@ bool vel_asgi_is(PyObject *type, PyObject *name) {
     return type == name || (PyUnicode_Check(type) && PyUnicode_Compare(type, name) == 0);
 }
 
+/* The same, of a type that comes with each response: an application says it by the same object every time, which is no
+ * interned one because of its dots. */
+static bool is_usual(PyObject *type, PyObject *name, PyObject **said) {
+    if (type == *said)
+        return true;
+    if (!vel_asgi_is(type, name))
+        return false;
+    if (PyUnicode_CheckExact(type))
+        Py_XSETREF(*said, Py_NewRef(type));
+    return true;
+}
+
 PyObject *vel_asgi_raise_gone(struct vel_asgi_call *call) {
     PyErr_SetString(call->asgi != NULL ? call->asgi->gone_error : PyExc_OSError, "the client has disconnected");
     return NULL;
@@ -302,10 +314,10 @@ static PyObject *send_hints(struct vel_asgi_call *call, PyObject *message) {
 PyObject *vel_asgi_send_http(struct vel_asgi_call *call, PyObject *type, PyObject *message) {
     struct vel_state *s = call->asgi->state;
     bool body = call->reply == VEL_ASGI_REPLY_NOTED || call->reply == VEL_ASGI_REPLY_BODY;
-    if (vel_asgi_is(type, s->http_response_start))
-        return call->reply == VEL_ASGI_REPLY_NONE ? vel_asgi_start(call, message) : raise_order(call, type);
-    if (vel_asgi_is(type, s->http_response_body))
-        return body ? vel_asgi_body(call, message) : raise_order(call, type);
+    if (body && is_usual(type, s->http_response_body, &call->asgi->said_body))
+        return vel_asgi_body(call, message);
+    if (call->reply == VEL_ASGI_REPLY_NONE && is_usual(type, s->http_response_start, &call->asgi->said_start))
+        return vel_asgi_start(call, message);
     if (vel_asgi_is(type, s->http_response_pathsend))
         return body ? send_path(call, message) : raise_order(call, type);
     if (vel_asgi_is(type, s->http_response_zerocopysend))

@@ -188,6 +188,14 @@ def servers() -> Iterator[Scenario]:
         rounds=7,
     )
     yield Scenario(
+        name="awaits",
+        title="hello after an await of sleep(0)",
+        app="awaits",
+        request=get(),
+        among=USUAL,
+        rounds=7,
+    )
+    yield Scenario(
         name="pipelined",
         title="16 pipelined, each",
         app="hello",
@@ -376,6 +384,22 @@ def pages() -> Iterator[Scenario]:
         )
 
 
+def answers_of_frameworks() -> Iterator[Scenario]:
+    """The same application of a framework, by the servers that it is run on."""
+    for name, about in (("starlette", "Starlette"), ("fastapi", "FastAPI")):
+        yield Scenario(
+            name=f"{name}-json",
+            title=f"JSON of {about}",
+            app=f"{name}_json",
+            group="pages",
+            request=get("/json"),
+            answer=Answer(content_type="application/json", value={"message": "Hello, World!"}),
+            among=PAGERS,
+            rounds=7,
+            requirements="page-fastapi.txt",
+        )
+
+
 def loops() -> Iterator[Scenario]:
     kinds: frozenset[Kind] = frozenset({"loop"})
     for app, about in (
@@ -500,5 +524,5 @@ def growth() -> Iterator[Scenario]:
         )
 
 
-EVERY = (*servers(), *frameworks(), *pages(), *loops(), *routers(), *growth())
+EVERY = (*servers(), *frameworks(), *pages(), *answers_of_frameworks(), *loops(), *routers(), *growth())
 BY_NAME: Mapping[str, Scenario] = {scenario.name: scenario for scenario in EVERY}

@@ -1,6 +1,7 @@
 """A worker that serves an ASGI application: an asyncio loop, the application's lifespan, and the C core on the loop."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -60,6 +61,7 @@ class AsgiWorker:
         self._killed = False
         self._over = False
         self._waiter: asyncio.Future[None] | None = None
+        self._serving: asyncio.Task[None] | None = None
         try:
             self._loop = self._runner.get_loop()
             if threads:
@@ -104,8 +106,21 @@ class AsgiWorker:
         """Serve in the calling thread until stopped."""
         try:
             self._runner.run(self._serve())
+        except MemoryError:
+            self._go_on()
         finally:
             self._runner.close()
+
+    def _go_on(self) -> None:
+        """A MemoryError of asyncio's own ends the run, but what one request has no memory for does not end others."""
+        task = self._serving
+        while task is not None and not task.done():
+            asyncio._set_running_loop(None)  # noqa: SLF001 - there may have been no memory for that either
+            logger.error("no memory in the event loop, which goes on")
+            with contextlib.suppress(MemoryError):
+                self._loop.run_until_complete(task)
+        if task is not None:
+            task.result()
 
     def _on_over(self) -> None:
         self._over = True
@@ -113,6 +128,7 @@ class AsgiWorker:
             self._waiter.set_result(None)
 
     async def _serve(self) -> None:
+        self._serving = asyncio.current_task()
         self._waiter = self._loop.create_future()
         if not self._over:
             await self._waiter

@@ -58,6 +58,17 @@ static inline int vel_optional_attr(PyObject *o, PyObject *name, PyObject **foun
 #endif
 }
 
+/* What a weak reference is of, as a new reference; NULL, perhaps with an exception, when that is gone. */
+static inline PyObject *vel_weak_get(PyObject *ref) {
+#if PY_VERSION_HEX >= 0x030D0000
+    PyObject *o;
+    return PyWeakref_GetRef(ref, &o) > 0 ? o : NULL;
+#else
+    PyObject *o = PyWeakref_GetObject(ref); // borrowed: made our own in the next line
+    return o != NULL && o != Py_None ? Py_NewRef(o) : NULL;
+#endif
+}
+
 /* The value as a new reference: 1 found, 0 not, -1 error. */
 static inline int vel_dict_get(PyObject *dict, PyObject *key, PyObject **value) {
 #if PY_VERSION_HEX >= 0x030D0000

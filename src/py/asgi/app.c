@@ -228,7 +228,7 @@ int vel_asgi_init(struct vel_asgi *a, struct vel_state *state, const struct vel_
     a->done = state->done_type->tp_alloc(state->done_type, 0);
     if (a->done == NULL)
         return -1;
-    return vel_tasks_init(&a->tasks, state, (struct vel_aio *)given->loop);
+    return vel_tasks_init(&a->tasks, state, (struct vel_aio *)given->loop, given->owner);
 }
 
 int vel_asgi_visit(struct vel_asgi *a, visitproc visit, void *arg) {

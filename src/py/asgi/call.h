@@ -120,9 +120,14 @@ PyObject *vel_asgi_raise_gone(struct vel_asgi_call *call);
 PyObject *vel_asgi_scope(struct vel_asgi_call *call);
 
 /* What is the same for every request of one listening address; kept in the endpoint's app_data. */
+struct vel_asgi_kind {
+    PyObject *scope; /* a dict, what each one is a copy of */
+    PyObject *extensions;
+    PyObject *path, *client; // borrowed: those of the last request, which the dict holds
+};
+
 struct vel_asgi_template {
-    PyObject *http, *websocket; /* dicts */
-    PyObject *extensions, *ws_extensions;
+    struct vel_asgi_kind http, websocket;
 };
 struct vel_asgi_template *vel_asgi_template_new(struct vel_asgi *a, const struct vel_endpoint *endpoint);
 void vel_asgi_template_free(struct vel_asgi_template *t);

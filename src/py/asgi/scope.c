@@ -132,34 +132,48 @@ static PyObject *with_root(struct vel_asgi *a, PyObject *path) {
     return full;
 }
 
-static int add_path(struct vel_asgi *a, PyObject *scope, const struct vel_head *head) {
-    struct vel_state *s = a->state;
+static int set_path(PyObject *dict, struct vel_state *s, PyObject *path, PyObject *raw_path) {
+    return PyDict_SetItem(dict, s->path, path) < 0 ? -1 : PyDict_SetItem(dict, s->raw_path, raw_path);
+}
+
+/* The last path stays in the template: most requests that follow each other ask for the same. */
+static int keep_path(struct vel_asgi *a, struct vel_asgi_kind *t) {
+    if (t->path == a->path)
+        return 0;
+    int err = set_path(t->scope, a->state, a->path, a->raw_path);
+    t->path = err == 0 ? a->path : NULL;
+    return err;
+}
+
+/* Into the scope, or, if it may be kept, into the template that the scope is going to be a copy of: then *scope is NULL
+ * still. */
+static int add_path(struct vel_asgi *a, struct vel_asgi_kind *t, const struct vel_head *head, PyObject **scope) {
     struct vel_slice raw = head->target.path;
-    if (a->raw_path == NULL || !bytes_are(a->raw_path, raw)) {
-        PyObject *bytes = bytes_of(raw), *path = NULL;
-        if (bytes != NULL)
-            path = with_root(a, decode_path(raw, head->path_is_decoded));
-        if (path == NULL || raw.len > VEL_ASGI_VALUE_MAX || head->path_is_decoded) {
-            int err = path != NULL ? PyDict_SetItem(scope, s->path, path) : -1;
-            if (err == 0)
-                err = PyDict_SetItem(scope, s->raw_path, bytes);
-            Py_XDECREF(bytes);
-            Py_XDECREF(path);
-            return err;
-        }
-        Py_XSETREF(a->raw_path, bytes);
-        Py_XSETREF(a->path, path);
+    if (a->raw_path != NULL && bytes_are(a->raw_path, raw) && !head->path_is_decoded)
+        return keep_path(a, t);
+    PyObject *bytes = bytes_of(raw);
+    PyObject *path = bytes != NULL ? with_root(a, decode_path(raw, head->path_is_decoded)) : NULL;
+    int err = path != NULL ? 0 : -1;
+    if (err == 0 && (raw.len > VEL_ASGI_VALUE_MAX || head->path_is_decoded)) {
+        *scope = PyDict_Copy(t->scope);
+        err = *scope != NULL ? set_path(*scope, a->state, path, bytes) : -1;
+    } else if (err == 0) {
+        Py_XSETREF(a->raw_path, Py_NewRef(bytes));
+        Py_XSETREF(a->path, Py_NewRef(path));
+        err = keep_path(a, t);
     }
-    return PyDict_SetItem(scope, s->path, a->path) < 0 ? -1 : PyDict_SetItem(scope, s->raw_path, a->raw_path);
+    Py_XDECREF(path);
+    Py_XDECREF(bytes);
+    return err;
 }
 
 /* The template already says GET, 1.1 and an empty query. */
 static int add_request_line(struct vel_asgi *a, PyObject *scope, const struct vel_head *head, bool http) {
     struct vel_state *s = a->state;
-    int err = add_path(a, scope, head);
-    if (err == 0 && http && head->method == VEL_METHOD_OTHER)
+    int err = 0;
+    if (http && head->method == VEL_METHOD_OTHER)
         err = set(scope, s->method, vel_text_new(head->method_text));
-    else if (err == 0 && http && head->method != VEL_METHOD_GET)
+    else if (http && head->method != VEL_METHOD_GET)
         err = PyDict_SetItem(scope, s->method, s->methods[head->method]);
     if (err == 0 && head->target.query.len > 0)
         err = set(scope, s->query_string, bytes_of(head->target.query));
@@ -178,21 +192,29 @@ static bool same_addr(const union vel_addr *a, const union vel_addr *b) {
     return a->any.sa_family == AF_INET6 && memcmp(&a->v6.sin6_addr, &b->v6.sin6_addr, sizeof(a->v6.sin6_addr)) == 0;
 }
 
-/* Unix peers have no address: the template's None stands. */
-static int add_client(struct vel_asgi *a, PyObject *scope, const union vel_addr *peer) {
+static int keep_client(struct vel_asgi *a, struct vel_asgi_kind *t, PyObject *client) {
+    if (t->client == client)
+        return 0;
+    int err = PyDict_SetItem(t->scope, a->state->client, client);
+    t->client = err == 0 ? client : NULL;
+    return err;
+}
+
+/* Unix peers have no address. */
+static int add_client(struct vel_asgi *a, struct vel_asgi_kind *t, const union vel_addr *peer) {
     struct vel_asgi_client *slot = &a->clients[vel_addr_port(peer) % VEL_ASGI_CLIENTS];
     if (slot->pair == NULL || !same_addr(&slot->addr, peer)) {
         char text[VEL_ADDR_TEXT_MAX];
         size_t len = vel_addr_host(peer, text);
         if (len == 0)
-            return 0;
+            return keep_client(a, t, Py_None);
         PyObject *pair = Py_BuildValue("(s#i)", text, (Py_ssize_t)len, (int)vel_addr_port(peer));
         if (pair == NULL)
             return -1;
         Py_XSETREF(slot->pair, pair);
         slot->addr = *peer;
     }
-    return PyDict_SetItem(scope, a->state->client, slot->pair);
+    return keep_client(a, t, slot->pair);
 }
 
 /* --- what trusted proxies say ------------------------------------------------------------------------------------ */
@@ -263,20 +285,23 @@ static int add_copies(struct vel_asgi *a, PyObject *scope, PyObject *extensions)
 PyObject *vel_asgi_scope(struct vel_asgi_call *call) {
     struct vel_asgi *a = call->asgi;
     struct vel_exchange *x = call->exchange;
-    struct vel_asgi_template *t = x->endpoint->app_data;
+    struct vel_asgi_template *template = x->endpoint->app_data;
     bool http = call->socket == NULL;
-    PyObject *scope = PyDict_Copy(http ? t->http : t->websocket);
-    if (scope == NULL)
-        return NULL;
-    int err = add_request_line(a, scope, x->head, http);
+    struct vel_asgi_kind *t = http ? &template->http : &template->websocket;
+    PyObject *scope = NULL;
+    int err = add_client(a, t, x->peer);
     if (err == 0)
-        err = add_client(a, scope, x->peer);
+        err = add_path(a, t, x->head, &scope);
+    if (err == 0 && scope == NULL)
+        err = (scope = PyDict_Copy(t->scope)) != NULL ? 0 : -1;
+    if (err == 0)
+        err = add_request_line(a, scope, x->head, http);
     if (err == 0 && x->origin != NULL)
         err = add_origin(a, scope, x, http);
     if (err == 0)
         err = set(scope, a->state->headers, make_headers(a, x->head));
     if (err == 0)
-        err = add_copies(a, scope, http ? t->extensions : t->ws_extensions);
+        err = add_copies(a, scope, t->extensions);
     if (err == 0 && !http)
         err = set(scope, a->state->subprotocols, make_subprotocols(x->head));
     if (err < 0)
@@ -342,11 +367,11 @@ struct vel_asgi_template *vel_asgi_template_new(struct vel_asgi *a, const struct
         PyErr_NoMemory();
         return NULL;
     }
-    t->http = make_common(a, endpoint, s->http, s->http);
-    t->websocket = t->http != NULL ? make_common(a, endpoint, s->websocket, s->ws) : NULL;
-    t->extensions = t->websocket != NULL ? make_extensions(http, 4) : NULL;
-    t->ws_extensions = t->extensions != NULL ? make_extensions(websocket, 1) : NULL;
-    if (t->ws_extensions != NULL && PyDict_SetItem(t->http, s->method, s->methods[VEL_METHOD_GET]) == 0)
+    t->http.scope = make_common(a, endpoint, s->http, s->http);
+    t->websocket.scope = t->http.scope != NULL ? make_common(a, endpoint, s->websocket, s->ws) : NULL;
+    t->http.extensions = t->websocket.scope != NULL ? make_extensions(http, 4) : NULL;
+    t->websocket.extensions = t->http.extensions != NULL ? make_extensions(websocket, 1) : NULL;
+    if (t->websocket.extensions != NULL && PyDict_SetItem(t->http.scope, s->method, s->methods[VEL_METHOD_GET]) == 0)
         return t;
     vel_asgi_template_free(t);
     return NULL;
@@ -355,9 +380,9 @@ struct vel_asgi_template *vel_asgi_template_new(struct vel_asgi *a, const struct
 void vel_asgi_template_free(struct vel_asgi_template *t) {
     if (t == NULL)
         return;
-    Py_XDECREF(t->http);
-    Py_XDECREF(t->websocket);
-    Py_XDECREF(t->extensions);
-    Py_XDECREF(t->ws_extensions);
+    Py_XDECREF(t->http.scope);
+    Py_XDECREF(t->http.extensions);
+    Py_XDECREF(t->websocket.scope);
+    Py_XDECREF(t->websocket.extensions);
     vel_free(t);
 }

@@ -13,6 +13,7 @@ static void let_go(struct vel_driver *d) {
     PyObject *coroutine = d->coroutine, *context = d->context;
     d->coroutine = d->context = NULL;
     d->over = NULL;
+    d->tasks = NULL;
     Py_XDECREF(coroutine);
     Py_XDECREF(context);
 }
@@ -37,59 +38,67 @@ static int leave(struct vel_driver *d) {
     return err;
 }
 
-/* Suspended for the first time: from now on asyncio has to know of the task. */
-static int suspend(struct vel_driver *d) {
-    struct vel_tasks *tasks = d->tasks;
-    PyObject *task = d->task;
-    if (!d->fresh)
-        return 0;
-    d->fresh = false;
-    d->tasks = NULL; /* it may go on longer than they do */
-    d->task = NULL;
-    return vel_tasks__show(tasks, task);
-}
-
-/* The inner one is over, and its context left. A task that is as good as new is kept for the next. */
-static PySendResult end(struct vel_driver *d, PyObject **result) {
-    let_go(d);
-    if (PyErr_Occurred()) {
-        *result = NULL;
-        return PYGEN_ERROR;
-    }
-    *result = Py_NewRef(Py_None);
-    if (!d->fresh || !vel_tasks__park(d->tasks, d))
-        return PYGEN_RETURN;
-    return PYGEN_NEXT; /* a bare yield: the task asks for its next step, which is caught */
-}
-
-static PySendResult send(PyObject *o, PyObject *value, PyObject **result) {
-    struct vel_driver *d = (struct vel_driver *)o;
-    if (d->coroutine == NULL) {
-        *result = Py_NewRef(Py_None);
-        return PYGEN_RETURN;
-    }
+/* One step, in the inner one's context. When it is over it is let go, and *result is NULL. */
+static PySendResult step(struct vel_driver *d, PyObject *value, PyObject **result) {
+    bool entered = PyContext_Enter(d->context) == 0;
+    PySendResult status = PYGEN_ERROR;
     *result = NULL;
-    if (d->fresh)
-        vel_tasks__look(d->tasks, d);
-    if (PyContext_Enter(d->context) < 0) {
-        finish(d, NULL);
-        return end(d, result);
-    }
-    PySendResult status = PyIter_Send(d->coroutine, value, result);
+    if (entered)
+        status = PyIter_Send(d->coroutine, value, result);
     if (status != PYGEN_NEXT) {
         finish(d, *result);
         *result = NULL;
     }
-    if (leave(d) < 0 && status == PYGEN_NEXT) {
+    if (entered && leave(d) < 0 && status == PYGEN_NEXT) {
         Py_CLEAR(*result);
         return PYGEN_ERROR;
     }
-    if (status != PYGEN_NEXT)
-        return end(d, result);
-    if (suspend(d) == 0)
+    if (status == PYGEN_NEXT)
+        return status;
+    let_go(d);
+    return PyErr_Occurred() ? PYGEN_ERROR : PYGEN_RETURN;
+}
+
+bool vel_driver_begin(struct vel_driver *d) {
+    PyObject *result;
+    PySendResult status = step(d, Py_None, &result);
+    if (status == PYGEN_NEXT)
+        d->yielded = result;
+    else if (status == PYGEN_ERROR)
+        d->raised = vel_take_raised();
+    return status == PYGEN_RETURN;
+}
+
+static PyObject *take(PyObject **from) {
+    PyObject *taken = *from;
+    *from = NULL;
+    return taken;
+}
+
+/* A task that is as good as new is kept for the next: by a bare yield it asks for its next step, which is caught. */
+static PySendResult send(PyObject *o, PyObject *value, PyObject **result) {
+    struct vel_driver *d = (struct vel_driver *)o;
+    *result = take(&d->yielded);
+    if (*result != NULL)
         return PYGEN_NEXT;
-    Py_CLEAR(*result);
-    return PYGEN_ERROR;
+    if (d->raised != NULL) {
+        vel_set_raised(take(&d->raised));
+        return PYGEN_ERROR;
+    }
+    if (d->coroutine == NULL) {
+        *result = Py_NewRef(Py_None);
+        return PYGEN_RETURN;
+    }
+    struct vel_tasks *tasks = d->tasks;
+    PyObject *owner = Py_NewRef(tasks->owner); /* whose last coroutine this may be */
+    PySendResult status = step(d, value, result);
+    if (status == PYGEN_RETURN) {
+        *result = Py_NewRef(Py_None);
+        if (vel_tasks__keep(tasks, d))
+            status = PYGEN_NEXT;
+    }
+    Py_DECREF(owner);
+    return status;
 }
 
 /* --- what else a coroutine has ----------------------------------------------------------------------------------- */
@@ -124,22 +133,20 @@ static PyObject *next(PyObject *o) {
     return send_python(o, Py_None);
 }
 
-static PyObject *throw_python(PyObject *o, PyObject *args) {
-    struct vel_driver *d = (struct vel_driver *)o;
-    PyObject *throw, *result = NULL;
-    if (d->coroutine == NULL) {
-        PyObject *type = PyTuple_GET_SIZE(args) > 0 ? PyTuple_GET_ITEM(args, 0) : PyExc_TypeError; // borrowed: of args
-        if (PyExceptionInstance_Check(type))
-            PyErr_SetObject((PyObject *)Py_TYPE(type), type);
-        else
-            PyErr_SetNone(type);
-        return NULL;
-    }
-    throw = PyObject_GetAttrString(d->coroutine, "throw");
-    if (throw == NULL)
-        return NULL;
-    if (PyContext_Enter(d->context) < 0) {
-        Py_DECREF(throw);
+static PyObject *raise_given(PyObject *args) {
+    PyObject *type = PyTuple_GET_SIZE(args) > 0 ? PyTuple_GET_ITEM(args, 0) : PyExc_TypeError; // borrowed: of args
+    if (PyExceptionInstance_Check(type))
+        PyErr_SetObject((PyObject *)Py_TYPE(type), type);
+    else
+        PyErr_SetNone(type);
+    return NULL;
+}
+
+/* Into the inner one. */
+static PyObject *throw_into(struct vel_driver *d, PyObject *args) {
+    PyObject *throw = PyObject_GetAttrString(d->coroutine, "throw"), *result = NULL;
+    if (throw == NULL || PyContext_Enter(d->context) < 0) {
+        Py_XDECREF(throw);
         return NULL;
     }
     result = PyObject_CallObject(throw, args);
@@ -149,13 +156,20 @@ static PyObject *throw_python(PyObject *o, PyObject *args) {
         finish(d, returned());
     if (leave(d) < 0)
         Py_CLEAR(result);
-    if (!over) {
-        if (result != NULL && suspend(d) < 0)
-            Py_CLEAR(result);
+    if (!over)
         return result;
+    let_go(d);
+    return PyErr_Occurred() ? NULL : as_call(PYGEN_RETURN, Py_NewRef(Py_None));
+}
+
+/* What cancels the task before its own first step is for what the inner one waits for, not for the inner one. */
+static PyObject *throw_python(PyObject *o, PyObject *args) {
+    struct vel_driver *d = (struct vel_driver *)o;
+    if (d->yielded != NULL) {
+        Py_XSETREF(d->cancelled, PyTuple_GET_SIZE(args) > 0 ? Py_NewRef(PyTuple_GET_ITEM(args, 0)) : NULL);
+        return take(&d->yielded);
     }
-    PySendResult status = end(d, &result);
-    return as_call(status, result);
+    return d->coroutine != NULL ? throw_into(d, args) : raise_given(args);
 }
 
 static PyObject *close_python(PyObject *o, PyObject *unused) {
@@ -182,6 +196,24 @@ static PyObject *close_python(PyObject *o, PyObject *unused) {
     return answer;
 }
 
+void vel_driver_fail(struct vel_driver *d, PyObject *raised) {
+    PyObject *coroutine = d->coroutine, *answer = NULL;
+    if (coroutine == NULL)
+        return;
+    Py_INCREF(coroutine);
+    if (PyContext_Enter(d->context) == 0) {
+        answer = PyObject_CallMethod(coroutine, "close", NULL);
+        if (PyContext_Exit(d->context) < 0)
+            Py_CLEAR(answer);
+    }
+    Py_XDECREF(answer);
+    Py_DECREF(coroutine);
+    vel_set_raised(Py_NewRef(raised)); /* in the place of what close() may have raised */
+    finish(d, NULL);
+    PyErr_Clear();
+    let_go(d);
+}
+
 /* cr_running and its kin, which debuggers, anyio and asyncio's own messages look at. */
 static PyObject *get_inner(PyObject *o, void *name) {
     struct vel_driver *d = (struct vel_driver *)o;
@@ -206,10 +238,7 @@ static PyObject *get_inner_name(PyObject *o, void *name) {
 
 struct vel_driver *vel_driver_new(struct vel_tasks *tasks) {
     PyTypeObject *type = tasks->state->driver_type;
-    struct vel_driver *d = (struct vel_driver *)type->tp_alloc(type, 0);
-    if (d != NULL)
-        d->tasks = tasks;
-    return d;
+    return (struct vel_driver *)type->tp_alloc(type, 0);
 }
 
 static int traverse(PyObject *o, visitproc visit, void *arg) {
@@ -217,6 +246,9 @@ static int traverse(PyObject *o, visitproc visit, void *arg) {
     Py_VISIT(Py_TYPE(o));
     Py_VISIT(d->coroutine);
     Py_VISIT(d->context);
+    Py_VISIT(d->yielded);
+    Py_VISIT(d->raised);
+    Py_VISIT(d->cancelled);
     return 0;
 }
 
@@ -232,6 +264,9 @@ static int clear(PyObject *o) {
             vel_set_raised(raised);
     }
     let_go(d);
+    Py_CLEAR(d->yielded);
+    Py_CLEAR(d->raised);
+    Py_CLEAR(d->cancelled);
     return 0;
 }
 
@@ -242,6 +277,8 @@ static void dealloc(PyObject *o) {
     if (d->weak != NULL)
         PyObject_ClearWeakRefs(o);
     clear(o);
+    Py_CLEAR(d->known);
+    PyMem_Free(d->looks);
     type->tp_free(o);
     Py_DECREF(type);
 }

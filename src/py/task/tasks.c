@@ -27,53 +27,105 @@ static bool hides_words(PyTypeObject *type) {
 #endif
 }
 
-/* A task that nobody has seen, or that nobody has changed and nobody holds, is as good as a new one. What may have been
- * done to it (a name, a callback, a cancel, a weak reference of anyio's) shows in its own bytes: so they are compared,
- * whatever they mean in this version of CPython. */
-void vel_tasks__look(struct vel_tasks *t, struct vel_driver *d) {
-    if (t->looks == NULL)
-        return;
-    t->holders = Py_REFCNT(d->task);
+static void note_looks(const struct vel_tasks *t, PyObject *task, char *looks) {
     if (t->looks_hidden)
-        memcpy(t->looks + t->looks_size, hidden_of(d->task), HIDDEN_WORDS);
-    memcpy(t->looks, bytes_of(d->task), t->looks_size);
+        memcpy(looks + t->looks_size, hidden_of(task), HIDDEN_WORDS);
+    memcpy(looks, bytes_of(task), t->looks_size);
 }
 
-static bool looks_the_same(const struct vel_tasks *t, PyObject *task) {
-    if (t->looks_hidden && memcmp(t->looks + t->looks_size, hidden_of(task), HIDDEN_WORDS) != 0)
+static bool looks_the_same(const struct vel_tasks *t, PyObject *task, const char *looks) {
+    if (t->looks_hidden && memcmp(looks + t->looks_size, hidden_of(task), HIDDEN_WORDS) != 0)
         return false;
-    return memcmp(t->looks, bytes_of(task), t->looks_size) == 0;
+    return memcmp(looks, bytes_of(task), t->looks_size) == 0;
 }
 
-bool vel_tasks__park(struct vel_tasks *t, struct vel_driver *d) {
-    if (t->looks == NULL || t->closing || t->nparked == VEL_TASKS_PARKED)
+/* A task that nobody has seen, or that nobody has changed and nobody holds, is as good as a new one. What may have been
+ * done to it (a name, a callback, a cancel, a weak reference of anyio's) shows in its own bytes: so they are compared
+ * with what they were when it was new, whatever they mean in this version of CPython. */
+static bool is_as_new(const struct vel_tasks *t, PyObject *task, const struct vel_driver *d, Py_ssize_t holders) {
+    if (d->looks == NULL || t->closing || t->nparked + 1 >= VEL_TASKS_PARKED)
         return false;
-    if (t->loop->debug || t->loop->gives_handles || t->holders != Py_REFCNT(d->task))
+    if (t->loop->debug || t->loop->gives_handles || Py_REFCNT(task) != holders)
         return false;
-    if (!looks_the_same(t, d->task))
-        return false;
-    d->parked = true;
-    vel_aio_catch_step(t->loop, &t->caught);
-    return true;
+    return looks_the_same(t, task, d->looks);
 }
 
 /* Its step returns with nothing inside: the task ends. */
-static void end_parked(struct vel_tasks *t, struct vel_parked *p) {
+static void end_parked(struct vel_parked *p) {
     PyObject *answer = PyObject_CallNoArgs(p->step);
     if (answer == NULL)
         PyErr_WriteUnraisable(p->task);
-    (void)t;
     Py_XDECREF(answer);
     Py_CLEAR(p->step);
     Py_CLEAR(p->task);
     Py_CLEAR(p->driver);
 }
 
+/* --- tasks that have gone on ------------------------------------------------------------------------------------- */
+
+/* What the last one has asked for has been caught by now. */
+static void settle(struct vel_tasks *t) {
+    struct vel_parked p = t->late;
+    if (p.driver == NULL)
+        return;
+    p.step = t->caught;
+    t->late = (struct vel_parked){0};
+    t->caught = NULL;
+    if (p.step != NULL) {
+        t->parked[t->nparked++] = p;
+        return;
+    }
+    vel_aio_catch_step(t->loop, NULL);
+    Py_DECREF(p.task); /* filed: it ends by itself */
+    Py_DECREF(p.driver);
+}
+
+static PyObject *task_of(const struct vel_driver *d) {
+    PyObject *task = d->known != NULL ? vel_weak_get(d->known) : NULL;
+    if (task == NULL)
+        PyErr_Clear();
+    return task;
+}
+
+/* It is known by nobody any more. */
+static bool hide(struct vel_tasks *t, const struct vel_driver *d) {
+    if (PySet_Discard(t->all, d->known) >= 0)
+        return true;
+    PyErr_Clear();
+    return false;
+}
+
+/* Somebody might make a step of the driver by hand: only asyncio's own ends by asking for the next. */
+static bool is_current(const struct vel_tasks *t, PyObject *task) {
+    PyObject *current = PyDict_GetItemWithError(t->current, (PyObject *)t->loop); // borrowed: compared only
+    if (current == NULL)
+        PyErr_Clear();
+    return current == task;
+}
+
+/* Held by what calls its step, by asyncio as the current one, and by us who look. */
+#define HOLDERS_IN_STEP 3
+
+bool vel_tasks__keep(struct vel_tasks *t, struct vel_driver *d) {
+    PyObject *task = t->all != NULL ? task_of(d) : NULL;
+    if (task == NULL)
+        return false;
+    settle(t);
+    if (!is_as_new(t, task, d, HOLDERS_IN_STEP) || !is_current(t, task) || !hide(t, d)) {
+        Py_DECREF(task);
+        return false;
+    }
+    t->late = (struct vel_parked){task, NULL, (struct vel_driver *)Py_NewRef((PyObject *)d)};
+    vel_aio_catch_step(t->loop, &t->caught);
+    return true;
+}
+
 void vel_tasks_end_parked(struct vel_tasks *t) {
     t->closing = true;
+    settle(t);
     while (t->nparked > 0) {
         struct vel_parked p = t->parked[--t->nparked];
-        end_parked(t, &p);
+        end_parked(&p);
     }
 }
 
@@ -90,8 +142,33 @@ static int call_with(PyObject *function, PyObject *task) {
     return answer != NULL ? 0 : -1;
 }
 
-int vel_tasks__show(struct vel_tasks *t, PyObject *task) {
-    return call_with(t->show, task);
+/* asyncio.all_tasks() shows the task from now on. */
+static int show(struct vel_tasks *t, const struct vel_parked *p) {
+    return p->driver->known != NULL ? PySet_Add(t->all, p->driver->known) : call_with(t->show, p->task);
+}
+
+/* Its hash is the task's, which is asked for while there is a task: the callback needs it afterwards. */
+static int make_known(struct vel_tasks *t, struct vel_parked *p) {
+    p->driver->known = PyWeakref_NewRef(p->task, t->forget);
+    return p->driver->known != NULL && PyObject_Hash(p->driver->known) != -1 ? 0 : -1;
+}
+
+/* Hidden from all_tasks(), and what it looks like noted. */
+static int dress(struct vel_tasks *t, struct vel_parked *p) {
+    struct vel_driver *d = p->driver;
+    if (call_with(t->hide, p->task) < 0)
+        return -1;
+    if (t->all != NULL && make_known(t, p) < 0)
+        return -1;
+    if (t->looks_size == 0)
+        return 0;
+    d->looks = PyMem_Malloc(t->looks_size + HIDDEN_WORDS);
+    if (d->looks == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    note_looks(t, p->task, d->looks);
+    return 0;
 }
 
 /* A task whose first step is ours to make. Where that is not caught (a loop in debug mode, or one whose call_soon
@@ -103,10 +180,8 @@ static int make(struct vel_tasks *t, struct vel_parked *p) {
     vel_aio_catch_step(t->loop, &p->step);
     p->task = construct(t, p->driver);
     vel_aio_catch_step(t->loop, NULL);
-    p->driver->task = p->task;
-    if (p->task != NULL && (p->step == NULL || call_with(t->hide, p->task) == 0))
+    if (p->task != NULL && (p->step == NULL || dress(t, p) == 0))
         return 0;
-    p->driver->task = NULL;
     Py_CLEAR(p->step);
     Py_CLEAR(p->task);
     Py_CLEAR(p->driver);
@@ -114,49 +189,102 @@ static int make(struct vel_tasks *t, struct vel_parked *p) {
 }
 
 static int take(struct vel_tasks *t, struct vel_parked *p) {
+    settle(t);
     if (t->nparked == 0)
         return make(t, p);
     *p = t->parked[--t->nparked];
-    p->driver->parked = false;
     return 0;
 }
 
 /* --- running ----------------------------------------------------------------------------------------------------- */
 
-/* The step has been made. A task that waits again is kept, with p's references. */
-static PyObject *after_step(struct vel_tasks *t, struct vel_parked *p) {
-    struct vel_driver *d = p->driver;
-    PyObject *task = p->task;
-    vel_aio_catch_step(t->loop, NULL);
-    if (d->parked && t->caught != NULL && !t->closing) {
-        t->parked[t->nparked++] = (struct vel_parked){task, t->caught, d};
-        t->caught = NULL;
-        return NULL;
-    }
-    Py_CLEAR(t->caught);
-    bool goes_on = d->coroutine != NULL;
-    Py_DECREF(d);
+static int switch_task(struct vel_tasks *t, PyObject *function, PyObject *task) {
+    PyObject *args[] = {NULL, (PyObject *)t->loop, task};
+    PyObject *answer = PyObject_Vectorcall(function, args + 1, 2 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
+    Py_XDECREF(answer);
+    return answer != NULL ? 0 : -1;
+}
+
+/* p's references: the task is returned if it goes on. */
+static PyObject *part(struct vel_parked *p) {
+    bool goes_on = p->driver->coroutine != NULL;
+    Py_DECREF(p->driver);
     if (goes_on)
-        return task;
-    Py_DECREF(task);
+        return p->task;
+    Py_DECREF(p->task);
     return NULL;
 }
 
-static PyObject *begin(struct vel_tasks *t, struct vel_parked *p) {
-    if (p->step == NULL)
-        return after_step(t, p); /* filed */
-    PyObject *step = p->step;
-    p->step = NULL;
-    PyObject *answer = PyObject_CallNoArgs(step);
-    Py_DECREF(step);
+/* The task's own step would have cancelled what is waited for: it does so now, and was asked for it only once. */
+static void cancel_again(struct vel_parked *p) {
+    struct vel_driver *d = p->driver;
+    PyObject *args = PyObject_GetAttrString(d->cancelled, "args"), *answer = NULL;
+    PyObject *cancel = args != NULL ? PyObject_GetAttrString(p->task, "cancel") : NULL;
+    if (cancel != NULL)
+        answer = PyObject_CallObject(cancel, args);
+    if (answer != NULL)
+        Py_SETREF(answer, PyObject_CallMethod(p->task, "uncancel", NULL));
+    if (answer == NULL)
+        PyErr_WriteUnraisable(p->task);
+    Py_XDECREF(answer);
+    Py_XDECREF(cancel);
+    Py_XDECREF(args);
+    Py_CLEAR(d->cancelled);
+}
+
+/* asyncio has failed in between, for want of memory: nobody would ever wake the coroutine. */
+static void give_up(struct vel_driver *d, PyObject **raised) {
+    if (PyErr_GivenExceptionMatches(*raised, PyExc_Exception)) {
+        PyErr_Clear();
+        vel_driver_fail(d, *raised);
+        Py_CLEAR(*raised);
+    }
+}
+
+static PyObject *make_step(struct vel_parked *p) {
+    PyObject *answer = PyObject_CallNoArgs(p->step), *raised = NULL;
+    Py_CLEAR(p->step);
     if (answer == NULL) {
-        PyObject *raised = vel_take_raised();
-        Py_XDECREF(after_step(t, p));
-        vel_set_raised(raised);
+        raised = vel_take_raised();
+        give_up(p->driver, &raised);
+    }
+    Py_XDECREF(answer);
+    if (p->driver->cancelled != NULL)
+        cancel_again(p);
+    PyObject *task = part(p);
+    if (raised == NULL)
+        return task;
+    Py_XDECREF(task);
+    vel_set_raised(raised);
+    return NULL;
+}
+
+/* Held by us, and by its next step. */
+#define HOLDERS_AT_REST 2
+
+/* The coroutine's first step is made while its task is the current one, but not by the task: if it is over then, which
+ * is the rule, asyncio has nothing to do with it, and the task waits for another as it is. */
+static PyObject *begin(struct vel_tasks *t, struct vel_parked *p) {
+    struct vel_driver *d = p->driver;
+    if (p->step == NULL)
+        return part(p); /* filed */
+    bool over = false;
+    if (switch_task(t, t->enter, p->task) == 0) {
+        over = vel_driver_begin(d);
+        if (switch_task(t, t->leave, p->task) < 0)
+            PyErr_WriteUnraisable(p->task);
+    } else {
+        PyErr_Clear(); /* the task's own step begins, and says what is wrong */
+    }
+    if (over && is_as_new(t, p->task, d, HOLDERS_AT_REST)) {
+        t->parked[t->nparked++] = *p;
         return NULL;
     }
-    Py_DECREF(answer);
-    return after_step(t, p);
+    if (d->coroutine != NULL && show(t, p) < 0) {
+        Py_CLEAR(d->yielded);
+        Py_XSETREF(d->raised, vel_take_raised());
+    }
+    return make_step(p);
 }
 
 PyObject *vel_tasks_run(struct vel_tasks *t, PyObject *coroutine, PyObject *context, vel_driver_over_fn *over,
@@ -171,15 +299,11 @@ PyObject *vel_tasks_run(struct vel_tasks *t, PyObject *coroutine, PyObject *cont
         Py_DECREF(raised);
         return NULL;
     }
+    p.driver->tasks = t;
     p.driver->coroutine = coroutine;
     p.driver->context = context;
     p.driver->over = over;
     p.driver->owner = owner;
-    p.driver->fresh = p.step != NULL;
-    if (!p.driver->fresh) {
-        p.driver->tasks = NULL;
-        p.driver->task = NULL;
-    }
     return begin(t, &p);
 }
 
@@ -211,10 +335,10 @@ static PyObject *import_from(PyObject *module, const char *name) {
 
 /* Only a task of the accelerator keeps all that it is in its own bytes: one written in Python has a dict from the
  * start. Where a later version keeps them is not known: its tasks are not used again. */
-static int choose_looks(struct vel_tasks *t) {
+static void choose_looks(struct vel_tasks *t) {
     PyTypeObject *type = (PyTypeObject *)t->task_type;
     if (!PyType_Check(t->task_type) || t->loop->st->step_type == NULL || PY_VERSION_HEX >= 0x030F0000)
-        return 0;
+        return;
     PyObject *module = PyImport_ImportModule("_asyncio");
     PyObject *accelerated = import_from(module, "Task");
     Py_XDECREF(module);
@@ -223,28 +347,57 @@ static int choose_looks(struct vel_tasks *t) {
     bool same = accelerated == t->task_type;
     Py_XDECREF(accelerated);
     if (!same)
-        return 0;
+        return;
     t->looks_size = (size_t)type->tp_basicsize - sizeof(PyObject);
     t->looks_hidden = hides_words(type);
-    t->looks = PyMem_Malloc(t->looks_size + HIDDEN_WORDS);
-    if (t->looks == NULL)
-        PyErr_NoMemory();
-    return t->looks != NULL ? 0 : -1;
 }
 
-int vel_tasks_init(struct vel_tasks *t, struct vel_state *state, struct vel_aio *loop) {
-    t->state = state;
-    t->loop = (struct vel_aio *)Py_NewRef((PyObject *)loop);
+static void forget_registry(struct vel_tasks *t) {
+    Py_CLEAR(t->all);
+    Py_CLEAR(t->forget);
+    Py_CLEAR(t->current);
+}
+
+/* Where all_tasks() looks: a set of weak references inside a WeakSet, whose methods cost more than all the rest of a
+ * step. From 3.14 on there is a list inside the tasks instead, and this is not what it seems. */
+static void find_registry(struct vel_tasks *t, PyObject *module) {
+    if (PY_VERSION_HEX >= 0x030E0000)
+        return;
+    PyObject *known = import_from(module, PY_VERSION_HEX >= 0x030C0000 ? "_scheduled_tasks" : "_all_tasks");
+    t->all = import_from(known, "data");
+    t->forget = t->all != NULL ? import_from(known, "_remove") : NULL;
+    t->current = t->forget != NULL ? import_from(module, "_current_tasks") : NULL;
+    Py_XDECREF(known);
+    if (t->current == NULL || !PySet_CheckExact(t->all) || !PyDict_CheckExact(t->current))
+        forget_registry(t);
+    PyErr_Clear();
+}
+
+static int import_tasks(struct vel_tasks *t) {
     PyObject *module = PyImport_ImportModule("asyncio.tasks");
     t->task_type = import_from(module, "Task");
     t->show = t->task_type != NULL ? import_from(module, "_register_task") : NULL;
     t->hide = t->show != NULL ? import_from(module, "_unregister_task") : NULL;
+    t->enter = t->hide != NULL ? import_from(module, "_enter_task") : NULL;
+    t->leave = t->enter != NULL ? import_from(module, "_leave_task") : NULL;
+    if (t->leave != NULL)
+        find_registry(t, module);
     Py_XDECREF(module);
-    module = t->hide != NULL ? PyImport_ImportModule("asyncio.futures") : NULL;
+    return t->leave != NULL ? 0 : -1;
+}
+
+int vel_tasks_init(struct vel_tasks *t, struct vel_state *state, struct vel_aio *loop, PyObject *owner) {
+    t->state = state;
+    t->owner = owner;
+    t->loop = (struct vel_aio *)Py_NewRef((PyObject *)loop);
+    PyObject *module = import_tasks(t) == 0 ? PyImport_ImportModule("asyncio.futures") : NULL;
     t->future_type = import_from(module, "Future");
     Py_XDECREF(module);
     t->loop_name = t->future_type != NULL ? Py_BuildValue("(s)", "loop") : NULL;
-    return t->loop_name != NULL ? choose_looks(t) : -1;
+    if (t->loop_name == NULL)
+        return -1;
+    choose_looks(t);
+    return 0;
 }
 
 int vel_tasks_visit(struct vel_tasks *t, visitproc visit, void *arg) {
@@ -253,6 +406,8 @@ int vel_tasks_visit(struct vel_tasks *t, visitproc visit, void *arg) {
     Py_VISIT(t->future_type);
     Py_VISIT(t->show);
     Py_VISIT(t->hide);
+    Py_VISIT(t->late.task);
+    Py_VISIT(t->late.driver);
     for (size_t i = 0; i < t->nparked; i++) {
         Py_VISIT(t->parked[i].task);
         Py_VISIT(t->parked[i].step);
@@ -264,10 +419,9 @@ int vel_tasks_visit(struct vel_tasks *t, visitproc visit, void *arg) {
 /* Without a loop to end them in, kept tasks are only let go. */
 void vel_tasks_clear(struct vel_tasks *t) {
     t->closing = true;
+    settle(t);
     while (t->nparked > 0) {
         struct vel_parked p = t->parked[--t->nparked];
-        p.driver->tasks = NULL;
-        p.driver->task = NULL;
         if (PyObject_SetAttrString(p.task, "_log_destroy_pending", Py_False) < 0)
             PyErr_Clear();
         Py_DECREF(p.step);
@@ -276,11 +430,12 @@ void vel_tasks_clear(struct vel_tasks *t) {
     }
     Py_CLEAR(t->caught);
     Py_CLEAR(t->loop_name);
+    forget_registry(t);
+    Py_CLEAR(t->leave);
+    Py_CLEAR(t->enter);
     Py_CLEAR(t->hide);
     Py_CLEAR(t->show);
     Py_CLEAR(t->future_type);
     Py_CLEAR(t->task_type);
     Py_CLEAR(t->loop);
-    PyMem_Free(t->looks);
-    t->looks = NULL;
 }

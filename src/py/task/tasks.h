@@ -5,9 +5,9 @@
 #include "py/loop/loop.h"
 #include "py/task/driver.h"
 
-/* Tasks that are kept: as many requests as may finish at once in one step. One is used by all that follow each other.
- */
-#define VEL_TASKS_PARKED 8
+/* Tasks that are kept: of those that never wait one is used by all that follow each other, of others as many as wait at
+ * the same time. */
+#define VEL_TASKS_PARKED 64
 
 /* A task that waits for a coroutine, and the call that makes its next step. */
 struct vel_parked {
@@ -19,23 +19,27 @@ struct vel_parked {
 /* Everything here belongs to one loop and so to one thread. */
 struct vel_tasks {
     struct vel_state *state; // borrowed: of the module, which the types of ours keep alive
+    PyObject *owner;         // borrowed: has these tasks inside, and is held by every coroutine that is not over
     struct vel_aio *loop;    /* owned */
     PyObject *task_type;     /* asyncio.Task */
     PyObject *future_type;   /* asyncio.Future */
     PyObject *show, *hide;   /* of asyncio.tasks: _register_task, _unregister_task */
+    PyObject *enter, *leave; /* _enter_task, _leave_task */
+    PyObject *all;           /* the weak references of all_tasks(), a set; NULL: where they are is not known */
+    PyObject *forget;        /* their callback */
+    PyObject *current;       /* the current task by loop */
     PyObject *loop_name;     /* ("loop",) */
     struct vel_parked parked[VEL_TASKS_PARKED];
     size_t nparked;
-    PyObject *caught;   /* the step that a task has asked for, or NULL */
-    char *looks;        /* what the task looked like before its coroutine ran; NULL: tasks are not kept */
-    size_t looks_size;  /* bytes of a task behind its head */
-    bool looks_hidden;  /* and the two words before it, which are kept behind those */
-    Py_ssize_t holders; /* references to it then */
+    struct vel_parked late; /* one that was kept in its own step, which has asked for the next; or all NULL */
+    PyObject *caught;       /* that next step, or NULL */
+    size_t looks_size;      /* bytes of a task behind its head; 0: tasks are not used again */
+    bool looks_hidden;      /* and the two words before it, which are noted behind those */
     bool closing;
 };
 
 /* 0 or -1 with an exception; *t is zero before. */
-int vel_tasks_init(struct vel_tasks *t, struct vel_state *state, struct vel_aio *loop);
+int vel_tasks_init(struct vel_tasks *t, struct vel_state *state, struct vel_aio *loop, PyObject *owner);
 int vel_tasks_visit(struct vel_tasks *t, visitproc visit, void *arg);
 void vel_tasks_clear(struct vel_tasks *t);
 
@@ -57,11 +61,6 @@ void vel_tasks_resolve(struct vel_tasks *t, PyObject *future, PyObject *value);
 
 /* --- for the driver ---------------------------------------------------------------------------------------------- */
 
-/* asyncio.all_tasks() shows the task from now on. */
-int vel_tasks__show(struct vel_tasks *t, PyObject *task);
-
-/* Takes note of the task before the first step of its coroutine. */
-void vel_tasks__look(struct vel_tasks *t, struct vel_driver *d);
-
-/* Whether the task is as it was then, and may wait for another coroutine. */
-bool vel_tasks__park(struct vel_tasks *t, struct vel_driver *d);
+/* In the task's own step, whose coroutine is over: whether the task may wait for another one. It then has to ask for
+ * its next step. */
+bool vel_tasks__keep(struct vel_tasks *t, struct vel_driver *d);

@@ -144,6 +144,128 @@ def test_a_task_that_nobody_touches_is_used_again() -> None:
     assert after - first <= 2
 
 
+def test_a_task_that_waited_is_used_again_too() -> None:
+    names: list[str] = []
+
+    async def app(scope: Scope, _receive: Receive, send: Send) -> None:
+        if scope["path"] in ("/0", "/8"):
+            task = asyncio.current_task()
+            assert task is not None
+            names.append(task.get_name())
+        await asyncio.sleep(0)
+        await asyncio.sleep(0.001)
+        await answer(send, b"x")
+
+    bodies(app, 9)
+    first, after = (int(name.rpartition("-")[2]) for name in names)
+    assert after - first <= 2
+
+
+async def is_cancelled_in_a_sleep(task: asyncio.Task[Any]) -> list[object]:
+    task.cancel("why")
+    try:
+        await asyncio.sleep(0)
+    except asyncio.CancelledError as error:
+        return [error.args, task.cancelling(), task.uncancel()]
+    return ["not cancelled"]
+
+
+async def is_cancelled_while_another_task_works(task: asyncio.Task[Any]) -> list[object]:
+    inner = asyncio.create_task(asyncio.sleep(10))
+    task.cancel("why")
+    try:
+        await inner
+    except asyncio.CancelledError as error:
+        return [error.args, inner.cancelled(), task.cancelling(), task.uncancel()]
+    return ["not cancelled"]
+
+
+async def is_cancelled_behind_a_shield(task: asyncio.Task[Any]) -> list[object]:
+    inner = asyncio.create_task(asyncio.sleep(0.01, "done"))
+    task.cancel()
+    try:
+        await asyncio.shield(inner)
+    except asyncio.CancelledError as error:
+        return [error.args, task.uncancel(), inner.cancelled(), await inner]
+    return ["not cancelled"]
+
+
+async def is_cancelled_in_a_group(task: asyncio.Task[Any]) -> list[object]:
+    inner: list[asyncio.Task[Any]] = []
+    try:
+        async with asyncio.TaskGroup() as group:
+            inner.append(group.create_task(asyncio.sleep(10)))
+            task.cancel()
+    except asyncio.CancelledError as error:
+        return [error.args, inner[0].cancelled(), task.cancelling(), task.uncancel()]
+    return ["not cancelled"]
+
+
+async def takes_its_cancelling_back(task: asyncio.Task[Any]) -> list[object]:
+    task.cancel()
+    task.cancel()
+    told: list[object] = [task.cancelling(), task.uncancel(), task.uncancel(), task.cancelling()]
+    try:
+        await asyncio.sleep(0.01)
+    except asyncio.CancelledError:
+        return [*told, "cancelled"]
+    return [*told, "not cancelled"]
+
+
+async def has_no_time(_task: asyncio.Task[Any]) -> list[object]:
+    try:
+        async with asyncio.timeout(0):
+            await asyncio.sleep(10)
+    except TimeoutError as error:
+        return [error.args, type(error.__cause__)]
+    return ["in time"]
+
+
+async def waits_for_what_is_done(task: asyncio.Task[Any]) -> list[object]:
+    future = asyncio.get_running_loop().create_future()
+    future.set_result("result")
+    task.cancel()
+    got = await future
+    try:
+        await asyncio.sleep(0)
+    except asyncio.CancelledError:
+        return [got, task.uncancel()]
+    return [got, "not cancelled"]
+
+
+async def yields_what_nobody_can_wait_for(_task: asyncio.Task[Any]) -> list[object]:
+    class Odd:
+        def __await__(self) -> Any:
+            yield "a string"
+
+    try:
+        await Odd()
+    except RuntimeError as error:
+        return ["a string" in str(error)]
+    return ["no error"]
+
+
+PROBES = [
+    is_cancelled_in_a_sleep, is_cancelled_while_another_task_works, is_cancelled_behind_a_shield,
+    is_cancelled_in_a_group, takes_its_cancelling_back, has_no_time, waits_for_what_is_done,
+    yields_what_nobody_can_wait_for,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("probe", PROBES)
+def test_a_first_step_sees_what_it_would_see_in_asyncio(probe: Any) -> None:
+    async def expected() -> list[object]:
+        task = asyncio.current_task()
+        assert task is not None
+        result: list[object] = await probe(task)
+        return result
+
+    async def app(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await answer(send, repr(await expected()).encode())
+
+    assert set(bodies(app)) == {repr(asyncio.run(expected())).encode()}
+
+
 def test_done_callbacks_are_called() -> None:
     called: list[object] = []
 

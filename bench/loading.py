@@ -25,7 +25,7 @@ REST_SECONDS = 0.3  # for a server to finish what it does after an answer
 
 
 class SilentError(UnavailableError):
-    """Not one answer in a round, and no error either: the machine may have stood, not the server."""
+    """A round that says nothing: not one answer and no error, as when the machine has stood, or other processes."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +106,8 @@ class Loader:
         assert scenario.load is not None
         result = self.run(server, scenario, scenario.load, self.seconds)
         refuse(result, server.death())
+        if server.changed():
+            raise SilentError("its processes were replaced while they were measured")
         return sample_of(result, scenario, number, self.threads)
 
     def weigh(self, server: Server, scenario: Scenario) -> float:

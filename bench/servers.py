@@ -58,6 +58,11 @@ class Server:
         """Seconds. The clock of another process is its pid inverted, and the kind of clock (linux/posix-timers.h)."""
         return sum(time.clock_gettime((~pid << 3) | CLOCK_EXACT) for pid in self.pids)
 
+    def changed(self) -> bool:
+        """Whether it consists of other processes than before; from now on those are its."""
+        before, self.pids = self.pids, tree_of(self.process.pid)
+        return sorted(before) != sorted(self.pids)
+
     def said(self) -> str:
         self.log.seek(0)
         return self.log.read().decode(errors="replace")

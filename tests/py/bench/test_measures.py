@@ -2,7 +2,11 @@
 
 import io
 import os
+import signal
+import subprocess
 import sys
+import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +16,7 @@ from loading import Loader, SilentError
 from measures import Bench
 from progress import Progress
 from scenarios import BY_NAME, FILE_SIZE, FILLER, Scenario
-from servers import Place, Server
+from servers import Place, Server, kill, tree_of
 from support.benchload import Programs
 
 # Answers right so many times, then does the other thing.
@@ -126,6 +130,43 @@ def test_what_measures_itself_is_told_its_app_and_its_seconds(bench: Bench) -> N
     result = bench.measure(BY_NAME["loop-call-soon"], [good, lacks])
     assert result["entrants"]["good"]["samples"][0]["us"] == pytest.approx(200)
     assert "lacks: call_soon" in result["left_out"]["lying"]
+
+
+# Has a child, and has another when that is gone.
+PARENT = """
+import os, time
+while True:
+    child = os.fork()
+    if child == 0:
+        time.sleep(60)
+    os.waitpid(child, 0)
+"""
+
+
+def wait_for_child(pid: int, but: int = 0) -> int:
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        children = [child for child in tree_of(pid) if child not in (pid, but)]
+        if children:
+            return children[0]
+        time.sleep(0.01)
+    raise AssertionError("it has no child")
+
+
+def test_processes_that_are_replaced_are_noticed_once() -> None:
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen([sys.executable, "-c", PARENT], start_new_session=True)
+        try:
+            child = wait_for_child(process.pid)
+            server = Server(entrant("good"), (), 0, process, log, 0.0, tree_of(process.pid))
+            assert not server.changed()
+            os.kill(child, signal.SIGKILL)
+            wait_for_child(process.pid, but=child)
+            assert server.changed()
+            assert not server.changed()
+        finally:
+            kill(process, signal.SIGKILL)
+            process.wait()
 
 
 def test_an_interrupt_keeps_the_rounds_that_were_whole(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

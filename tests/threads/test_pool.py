@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from support.client import Client, request
+from support.faults import wait_until
 from support.wsgi import Serve
 
 from velocem import Server
@@ -69,7 +70,7 @@ def test_beyond_the_limit_there_is_a_503_and_then_all_is_well(serve: Serve) -> N
     waiting = [Client(server) for _ in range(3)]
     for client in waiting:
         client.send(request("GET", "/later"))
-    time.sleep(0.2)
+    wait_until(lambda: server.stats()["requests"] == 5)
     with Client(server) as refused:
         for _ in range(3):
             response = refused.ask(request("GET", "/refused"))
@@ -93,9 +94,9 @@ def test_one_who_goes_leaves_the_queue(serve: Serve) -> None:
     [client] = gate.enter(server, 1)
     with Client(server) as gone:
         gone.send(request("GET", "/gone"))
-        time.sleep(0.1)
+        wait_until(lambda: server.stats()["requests"] == 2)
         gone.reset()
-    time.sleep(0.1)
+    wait_until(lambda: server.stats()["open"] == 1)
     gate.open.set()
     assert client.read().body == b"/wait"
     assert client.ask(request("GET", "/last")).body == b"/last"
@@ -285,8 +286,5 @@ def test_many_clients_that_come_and_go_at_every_stage(serve: Serve) -> None:
             visitor.result()
     with Client(server) as client:
         assert client.ask(request("POST", "/body", body=b"alive")).body == b"alive"
-    deadline = time.monotonic() + 10
-    while (server.stats()["open"] or len(app.opened) != len(app.closed)) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert server.stats()["open"] == 0
-    assert len(app.opened) == len(app.closed) > 0
+    wait_until(lambda: server.stats()["open"] == 0 and len(app.opened) == len(app.closed))
+    assert app.closed

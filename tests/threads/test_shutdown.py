@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from support.client import Client, request
+from support.faults import wait_until
 from support.process import Process
 from support.wsgi import Serve
 
@@ -33,6 +34,7 @@ def holds_the_interpreter(environ):
     return b"held"
 
 def app(environ, start_response):
+    print("inside", flush=True)
     body = globals()[environ["PATH_INFO"][1:]](environ)
     start_response("200 OK", [])
     return [body]
@@ -44,10 +46,7 @@ def names() -> list[str]:
 
 
 def wait_for_threads(count: int) -> None:
-    deadline = time.monotonic() + 10
-    while len(names()) != count and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert len(names()) == count
+    wait_until(lambda: len(names()) == count)
 
 
 @pytest.fixture
@@ -63,15 +62,25 @@ def ends_within(process: Process, seconds: float) -> int:
     return status
 
 
-def ask_later(process: Process, path: str) -> Client:
-    client = Client(process.address)
+def enter(process: Process, path: str) -> Client:
+    """A request that is in the application."""
+    client, before = Client(process.address), len(process.output)
     client.send(request("GET", path))
-    time.sleep(0.3)
+    wait_until(lambda: len(process.output) > before)
     return client
 
 
+def has_heard(process: Process) -> bool:
+    """Whether it has taken the first signal to heart: nobody is let in any more."""
+    try:
+        Client(process.address).close()
+    except ConnectionRefusedError:
+        return True
+    return process.popen.poll() is not None
+
+
 def test_sigterm_waits_for_busy_threads(start: Callable[..., Process]) -> None:
-    with start() as process, ask_later(process, "/waits?1") as client:
+    with start() as process, enter(process, "/waits?1") as client:
         process.popen.send_signal(signal.SIGTERM)
         response = client.read()
         assert (response.body, response.closes) == (b"waited", True)
@@ -80,7 +89,7 @@ def test_sigterm_waits_for_busy_threads(start: Callable[..., Process]) -> None:
 
 @pytest.mark.parametrize("path", ["/hangs", "/spins"])
 def test_sigterm_waits_no_longer_than_it_is_told(start: Callable[..., Process], path: str) -> None:
-    with start("--timeout-graceful-shutdown", "0.5") as process, ask_later(process, path):
+    with start("--timeout-graceful-shutdown", "0.5") as process, enter(process, path):
         process.popen.send_signal(signal.SIGTERM)
         assert ends_within(process, 10) == 0
     assert any("left behind" in line for line in process.errors)
@@ -89,10 +98,10 @@ def test_sigterm_waits_no_longer_than_it_is_told(start: Callable[..., Process], 
 @pytest.mark.parametrize("path", ["/hangs", "/spins", "/holds_the_interpreter"])
 @pytest.mark.parametrize("signals", [[signal.SIGINT], [signal.SIGTERM, signal.SIGTERM]], ids=["int", "term twice"])
 def test_at_once_does_not_wait(start: Callable[..., Process], path: str, signals: list[signal.Signals]) -> None:
-    with start() as process, ask_later(process, path), ask_later(process, path):
+    with start() as process, enter(process, path), enter(process, path):
         for number in signals:
             process.popen.send_signal(number)
-            time.sleep(0.1)
+            wait_until(lambda: has_heard(process))
         assert ends_within(process, 10) == 0
 
 
@@ -113,7 +122,7 @@ def test_a_server_takes_its_threads_with_it(serve: Serve) -> None:
         with Server(app, threads=3) as server, Client(server) as client:
             assert client.ask(request()).body.startswith(b"velocem-")
             wait_for_threads(3)
-        assert names() == []
+        wait_for_threads(0)
 
 
 def test_several_servers_have_threads_of_their_own(serve: Serve) -> None:
@@ -170,7 +179,9 @@ def test_a_thread_that_is_left_behind_may_still_stream() -> None:
     server.start()
     with Client(server) as client:
         client.send(request())
-        time.sleep(0.2)
+        client.read_status()
+        client.read_fields()
+        assert client.chunk_size() == 5
         server.stop(at_once=True)
     let_go.set()
     assert over.wait(10)  # close() is called, whatever has become of the client

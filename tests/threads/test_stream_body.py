@@ -1,7 +1,6 @@
 """--stream-body: wsgi.input waits for what the client sends."""
 
 import io
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -60,12 +59,14 @@ def test_a_chunked_body_has_no_length_and_is_decoded(serve: Serve) -> None:
     seen: list[Any] = []
 
     def use(environ: dict[str, Any]) -> bytes:
+        begun.set()
         seen.append((environ.get("CONTENT_LENGTH"), environ.get("HTTP_TRANSFER_ENCODING")))
         return bytes(environ["wsgi.input"].read())
 
+    begun = threading.Event()
     with Client(serve(answering(use), stream_body=True)) as client:
         client.send(CHUNKED)
-        time.sleep(0.05)
+        assert begun.wait(10)
         client.send_split(b"5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n", [7, 15])
         assert client.read().body == b"hello world"
         # What came whole with its head is as it is without the option.
@@ -186,45 +187,46 @@ def test_100_comes_when_the_body_is_asked_for(serve: Serve) -> None:
         assert (response.status, response.body, response.closes) == (200, b"not read", True)
 
 
-def reading_error(serve: Serve, **options: Any) -> tuple[Server, list[BaseException], threading.Event]:
-    errors: list[BaseException] = []
-    over = threading.Event()
+class Reading:
+    """An application that reads a body, and keeps what goes wrong."""
 
-    def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+    def __init__(self) -> None:
+        self.begun, self.over = threading.Event(), threading.Event()
+        self.errors: list[BaseException] = []
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        self.begun.set()
         try:
-            if environ["REQUEST_METHOD"] == "POST":
-                environ["wsgi.input"].read()
+            environ["wsgi.input"].read()
         except OSError as error:
-            errors.append(error)
+            self.errors.append(error)
             raise
         finally:
-            over.set()
+            self.over.set()
         start_response("200 OK", [])
         return [b"read"]
 
-    return serve(app, stream_body=True, **options), errors, over
-
 
 def test_a_client_that_goes_is_an_error_and_no_short_body(serve: Serve) -> None:
-    server, errors, over = reading_error(serve)
-    with Client(server) as client:
+    app = Reading()
+    with Client(serve(app, stream_body=True)) as client:
         client.send(HEAD % 10 + b"half")
-        time.sleep(0.1)
-    assert over.wait(10)
-    assert isinstance(errors[0], ConnectionResetError)
+        assert app.begun.wait(10)
+    assert app.over.wait(10)
+    assert isinstance(app.errors[0], ConnectionResetError)
 
 
 @pytest.mark.parametrize("options", [{"timeout_body": 0.3}, {"timeout_body": 30, "min_body_rate": 1000}])
 def test_a_client_that_is_too_slow_is_an_error(serve: Serve, options: Any) -> None:
-    server, errors, over = reading_error(serve, **options)
-    with Client(server) as client:
+    app = Reading()
+    with Client(serve(app, stream_body=True, **options)) as client:
         client.send(HEAD % 10_000)
         until = time.monotonic() + 20
-        while not over.is_set() and time.monotonic() < until and "min_body_rate" in options:
+        while not app.over.is_set() and time.monotonic() < until and "min_body_rate" in options:
             client.send(b"x")
             time.sleep(0.1)
-        assert over.wait(10)
-        assert isinstance(errors[0], TimeoutError)
+        assert app.over.wait(10)
+        assert isinstance(app.errors[0], TimeoutError)
         assert client.read().status == 408
 
 
@@ -276,37 +278,45 @@ def test_two_threads_may_not_read_at_once(serve: Serve) -> None:
                 results.append(environ["wsgi.input"].read(4))
             except RuntimeError as error:
                 results.append(str(error))
+                refused.set()
 
         threads = [threading.Thread(target=read) for _ in range(2)]
         for thread in threads:
             thread.start()
-        while not results:
-            time.sleep(0.01)
         for thread in threads:
             thread.join()
         return repr(results).encode()
 
+    refused = threading.Event()
     with Client(serve(answering(use), stream_body=True)) as client:
         client.send(HEAD % 4)
-        time.sleep(0.3)
+        assert refused.wait(10)
         client.send(b"body")
         assert client.read().body == b"['wsgi.input is read by another thread', b'body']"
 
 
 def test_senders_that_stall_hold_no_thread_without_it(serve: Serve) -> None:
     """And with it they do, until they are too slow."""
+    inside = threading.Semaphore(0)
+
+    def use(environ: dict[str, Any]) -> bytes:
+        inside.release()
+        return bytes(environ["wsgi.input"].read())
+
     for streams in (False, True):
-        server = serve(answering(lambda environ: bytes(environ["wsgi.input"].read())), stream_body=streams)
+        server = serve(answering(use), threads=4, stream_body=streams)
         stalled = [Client(server) for _ in range(8)]
         for client in stalled:
             client.send(HEAD % 10 + b"half")
-        time.sleep(0.2)
-        with Client(server, timeout=0.5) as client:
+        if streams:
+            assert all(inside.acquire(timeout=10) for _ in range(4))
+        with Client(server) as client:
+            client.send(request())
             if streams:
-                with pytest.raises(socket.timeout):
-                    client.ask(request())
+                assert client.is_silent(0.5)
             else:
-                assert client.ask(request()).body == b""
+                assert client.read().body == b""
+                assert inside.acquire(timeout=10)
         for client in stalled:
             client.close()
 

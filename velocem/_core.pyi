@@ -72,6 +72,8 @@ class Worker:
         start_thread: Callable[[Callable[[int], None], int], object] | None = None,
         # Requests that wait for a thread; one more is answered by 503.
         limit_queue: int = ...,
+        # Bytes of a response that go into a file when its client is slow and others wait for its thread; 0: none.
+        limit_spool: int = ...,
         # With threads: a request goes to one with its head, wsgi.input then waits for the body.
         stream_body: bool = False,
         # Of an ASGI worker: its loop and the functions and options that velocem.asgi gives.

@@ -286,6 +286,9 @@ class Config:
     limit_chunk_ext: int = option(16 << 10, size(0, 16 << 20), "most bytes of chunk extensions of one body")
     stream_body: bool = option(False, flag, "hand request bodies to threads as they come, not when they are whole")
     limit_queue: int = option(1024, whole(1, 1 << 20), "most requests that wait for a thread; others get a 503")
+    limit_spool: int = option(
+        64 << 20, size(0, 1 << 50), "most bytes of a slow reader's response in a file that frees its thread; 0 is none"
+    )
     body_memory: int = option(
         512 << 10, size(0, 1 << 40), "most bytes of a body in memory; a longer one goes to a file"
     )
@@ -351,6 +354,7 @@ class Options(TypedDict, total=False):
     limit_chunk_ext: int | str
     stream_body: bool
     limit_queue: int | str
+    limit_spool: int | str
     body_memory: int | str
     ws_max_size: int | str
     ws_max_queue: int | str

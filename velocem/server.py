@@ -200,6 +200,7 @@ def make_core(
         threads=settings.threads if asgi is None else 0,
         start_thread=start_thread,
         limit_queue=settings.limit_queue,
+        limit_spool=settings.limit_spool,
         stream_body=settings.stream_body,
         **extra,
     )

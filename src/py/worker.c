@@ -15,6 +15,9 @@
 /* Requests that wait for a thread, unless the user says otherwise. */
 #define LIMIT_QUEUE 1024
 
+/* Bytes of a reply in a file: nearly all that a program makes fits, and a thousand of them fit on a disk. */
+#define LIMIT_SPOOL (64 << 20)
+
 /* --- the loop and the GIL ---------------------------------------------------------------------------------------- */
 
 static void on_block(void *arg) {
@@ -53,7 +56,7 @@ static void on_wake(void *arg) {
 /* The arguments of Worker(), as they come. */
 struct arguments {
     PyObject *app, *sockets, *log, *server_header, *start_thread, *forwarded_allow, *forwarded_headers, *root_path;
-    unsigned long long limit_body, body_memory, requests_max;
+    unsigned long long limit_body, body_memory, requests_max, limit_spool;
     unsigned int limit_target, limit_head, limit_fields, limit_field, limit_trailers, limit_chunk_ext, min_body_rate;
     unsigned int min_write_rate;
     unsigned int threads, limit_queue;
@@ -100,9 +103,10 @@ static int parse(struct arguments *a, PyObject *args, PyObject *kwargs) {
                                         "asgi",
                                         "stream_body",
                                         "min_write_rate",
+                                        "limit_spool",
                                         NULL};
     return PyArg_ParseTupleAndKeywords(
-               args, kwargs, "O|$OOO&O&O&O&O&O&O&dddddO&O&OOOUpisppdO&iO&OO&O!pO&:Worker", (char **)names, &a->app,
+               args, kwargs, "O|$OOO&O&O&O&O&O&O&dddddO&O&OOOUpisppdO&iO&OO&O!pO&O&:Worker", (char **)names, &a->app,
                &a->sockets, &a->log, vel_to_uint, &a->limit_target, vel_to_uint, &a->limit_head, vel_to_uint,
                &a->limit_fields, vel_to_uint, &a->limit_field, vel_to_ullong, &a->limit_body, vel_to_uint,
                &a->limit_trailers, vel_to_uint, &a->limit_chunk_ext, &a->header, &a->body, &a->keep_alive, &a->write,
@@ -110,7 +114,7 @@ static int parse(struct arguments *a, PyObject *args, PyObject *kwargs) {
                &a->forwarded_allow, &a->forwarded_headers, &a->root_path, &a->date_header, &a->access_fd,
                &a->access_format, &a->multithread, &a->multiprocess, &a->drain_idle, vel_to_ullong, &a->requests_max,
                &a->requests_fd, vel_to_uint, &a->threads, &a->start_thread, vel_to_uint, &a->limit_queue, &PyDict_Type,
-               &a->asgi, &a->stream_body, vel_to_uint, &a->min_write_rate)
+               &a->asgi, &a->stream_body, vel_to_uint, &a->min_write_rate, vel_to_ullong, &a->limit_spool)
                ? 0
                : -1;
 }
@@ -290,6 +294,7 @@ static int init(PyObject *o, PyObject *args, PyObject *kwargs) {
     struct arguments a = {.server_header = Py_None, .date_header = 1, .access_fd = -1, .access_format = "common"};
     a.start_thread = Py_None;
     a.limit_queue = LIMIT_QUEUE;
+    a.limit_spool = LIMIT_SPOOL;
     a.stream_body = 0;
     a.limit_target = config.limits.target;
     a.limit_head = config.limits.head;
@@ -345,6 +350,7 @@ static int init(PyObject *o, PyObject *args, PyObject *kwargs) {
         return -1;
     self->wsgi.write_ms = config.write_ms;
     vel_remote_init(&self->pool.remote, &self->pool.core, a.limit_queue, a.stream_body);
+    self->pool.remote.spool_max = a.limit_spool;
     if (make_core(self, &config, app_of(self, &a)) < 0)
         return -1;
     if (take_access(self, &a) < 0 || make_templates(self, &a) < 0) {

@@ -2,6 +2,7 @@
 #include "server/body.h"
 
 #include "base/err.h"
+#include "base/temp.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,41 +17,11 @@ void vel_body_free(struct vel_body *body) {
     *body = (struct vel_body){0};
 }
 
-static int write_all(int file, const char *at, size_t len) {
-    while (len > 0) {
-        ssize_t n = write(file, at, len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return VEL_ESYS;
-        at += n;
-        len -= (size_t)n;
-    }
-    return VEL_OK;
-}
-
-/* Without a name from the start where the file system can do it, so that no crash leaves a file behind. */
-static int open_temporary(void) {
-    const char *folder = getenv("TMPDIR");
-    if (folder == NULL || folder[0] == '\0')
-        folder = "/tmp";
-    int file = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-    if (file >= 0)
-        return file;
-    char name[4096];
-    if ((size_t)snprintf(name, sizeof(name), "%s/velocem-XXXXXX", folder) >= sizeof(name))
-        return -1;
-    file = mkostemp(name, O_CLOEXEC);
-    if (file >= 0)
-        unlink(name);
-    return file;
-}
-
 static int move_to_file(struct vel_body *body) {
-    int file = open_temporary();
+    int file = vel_temp_open();
     if (file < 0)
         return errno == EMFILE || errno == ENFILE ? VEL_ELIMIT : VEL_ESYS;
-    if (write_all(file, body->bytes.at, body->bytes.len) != VEL_OK) {
+    if (vel_temp_write(file, 0, body->bytes.at, body->bytes.len) != VEL_OK) {
         close(file);
         return VEL_ESYS;
     }
@@ -91,7 +62,8 @@ int vel_body_add(struct vel_body *body, struct vel_slice run, uint64_t in_memory
         if (body->place != VEL_BODY_FILE && body->size + run.len > in_memory)
             err = move_to_file(body);
         if (err == VEL_OK)
-            err = body->place == VEL_BODY_FILE ? write_all(body->file, run.at, run.len) : add_to_memory(body, run);
+            err = body->place == VEL_BODY_FILE ? vel_temp_write(body->file, body->size, run.at, run.len)
+                                               : add_to_memory(body, run);
     }
     if (err == VEL_OK)
         body->size += run.len;

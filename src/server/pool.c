@@ -14,6 +14,10 @@
 /* The longest between two looks at jobs that nobody takes: a switch interval of CPython. */
 #define LOOK_MAX_NS 5000000
 
+/* What a client gets to take more before its thread is to do without it: a fast one needs a turn of the loop or two.
+ * The same then for the thread, to make the rest of its reply, before another is hurried. */
+#define STALL_NS 1000000
+
 /* --- the queue, under the lock ----------------------------------------------------------------------------------- */
 
 /* Moves all of from, which is not empty, behind to. */
@@ -95,6 +99,45 @@ void vel_pool_sleep(struct vel_pool_thread *thread) {
         thread->resume(thread->arg);
 }
 
+/* There is more than those who come will take, and nobody for it but threads that wait for their clients. */
+static bool is_pressed(const struct vel_pool *pool) {
+    return pool->idle == NULL && pool->njobs > pool->coming && !vel_list_empty(&pool->stalled);
+}
+
+/* The loop goes to sleep after vel_pool_wait has read stirred, or vel_inbox_wake sees that it sleeps. */
+static void stir(struct vel_pool *pool) {
+    if (!atomic_exchange(&pool->stirred, true))
+        vel_inbox_wake(&pool->inbox);
+}
+
+bool vel_pool_stall(struct vel_pool *pool, struct vel_pool_thread *thread) {
+    pthread_mutex_lock(&pool->lock);
+    thread->hurried = false;
+    thread->stalled_at = vel_clock_ns();
+    vel_list_append(&pool->stalled, &thread->stalled);
+    bool pressed = is_pressed(pool);
+    pthread_mutex_unlock(&pool->lock);
+    if (pressed)
+        stir(pool);
+    vel_pool_sleep(thread);
+    pthread_mutex_lock(&pool->lock);
+    vel_list_remove(&thread->stalled);
+    bool hurried = thread->hurried;
+    pthread_mutex_unlock(&pool->lock);
+    return hurried;
+}
+
+/* Takes the one off the list that has waited longest, if that was long enough. */
+static struct vel_pool_thread *hurry(struct vel_pool *pool, uint64_t now) {
+    struct vel_pool_thread *thread = VEL_CONTAINER(pool->stalled.next, struct vel_pool_thread, stalled);
+    if (now < thread->stalled_at + STALL_NS || now < pool->hurried_at + STALL_NS)
+        return NULL;
+    pool->hurried_at = now;
+    vel_list_remove(&thread->stalled);
+    thread->hurried = true;
+    return thread;
+}
+
 bool vel_pool_is_self(const struct vel_pool_thread *thread) {
     return pthread_equal(thread->self, pthread_self());
 }
@@ -167,7 +210,7 @@ void vel_pool_add(struct vel_pool *pool, struct vel_job *job) {
  * for the interpreter. */
 static int64_t next_look(struct vel_pool *pool) {
     size_t taken = atomic_load_explicit(&pool->taken, memory_order_relaxed);
-    if (!is_short(pool))
+    if (!is_short(pool) && !is_pressed(pool))
         return -1;
     bool moves = taken != pool->seen || pool->due < 0;
     pool->seen = taken;
@@ -176,14 +219,17 @@ static int64_t next_look(struct vel_pool *pool) {
 
 void vel_pool_look(struct vel_pool *pool) {
     struct vel_pool_thread *called = NULL;
-    if (pool->ngathered == 0 && pool->due < 0)
+    if (pool->ngathered == 0 && pool->due < 0 && !atomic_load_explicit(&pool->stirred, memory_order_relaxed))
         return;
+    atomic_store(&pool->stirred, false);
     uint64_t now = vel_clock_ns();
     pthread_mutex_lock(&pool->lock);
     hand_over(pool);
     if (is_short(pool) && !somebody_comes(pool, now)) {
         pool->pressing = pool->last != NULL && !pool->last->idle;
         called = call(pool);
+    } else if (is_pressed(pool) && !somebody_comes(pool, now)) {
+        called = hurry(pool, now);
     }
     pool->due = next_look(pool);
     unlock_and_wake(pool, called);
@@ -198,6 +244,10 @@ int64_t vel_pool_wait(struct vel_pool *pool, int64_t ns) {
     bool looks = pool->due >= 0 && (ns < 0 || pool->due < ns);
     if (!vel_inbox_doze(&pool->inbox, !looks || pool->due > VEL_POOL_PATIENCE_NS))
         return 0;
+    if (atomic_load(&pool->stirred)) {
+        vel_inbox_rise(&pool->inbox);
+        return 0;
+    }
     return looks ? pool->due : ns;
 }
 
@@ -277,6 +327,7 @@ int vel_pool_init(struct vel_pool *pool, struct vel_loop *loop) {
     *pool = (struct vel_pool){.loop = loop, .due = -1};
     vel_list_init(&pool->jobs);
     vel_list_init(&pool->gathered);
+    vel_list_init(&pool->stalled);
     int err = init_locks(pool);
     if (err != VEL_OK)
         return err;

@@ -32,6 +32,9 @@ struct vel_pool_thread {
     unsigned unheard;              /* posts that the loop may not know of */
     struct vel_pool_thread *below; /* on the stack of idle ones */
     bool idle;                     /* on that stack */
+    struct vel_list stalled;       /* among those who wait for their clients */
+    uint64_t stalled_at;           /* since when, by vel_clock_ns */
+    bool hurried;                  /* it has been woken because jobs wait */
 };
 
 struct vel_pool {
@@ -45,6 +48,8 @@ struct vel_pool {
     struct vel_pool_thread *idle; /* the last to have worked is on top: its caches are warm */
     unsigned threads;             /* inside vel_pool_work */
     unsigned coming;              /* woken, and not here yet */
+    struct vel_list stalled;      /* threads that wait for their clients, the oldest first */
+    _Atomic bool stirred;         /* one began to while jobs waited: the loop is to look */
     struct vel_pool_thread *last; /* to have taken a job */
     uint64_t taken_at;            /* when it did, by vel_clock_ns */
     bool pressing;                /* those who work do not come back soon: who comes calls the next */
@@ -53,10 +58,11 @@ struct vel_pool {
     /* The loop's alone. */
     struct vel_list gathered; /* jobs of this turn */
     size_t ngathered;
-    size_t added; /* jobs, since the start */
-    size_t seen;  /* taken, when it was last looked at */
-    int64_t due;  /* what vel_pool_due says */
-    size_t open;  /* of jobs with an end that a drain waits for: counted up and down by those who add them */
+    size_t added;        /* jobs, since the start */
+    size_t seen;         /* taken, when it was last looked at */
+    int64_t due;         /* how long until the next look, in ns; below 0: none is needed */
+    uint64_t hurried_at; /* when a thread last was, by vel_clock_ns */
+    size_t open;         /* of jobs with an end that a drain waits for: counted up and down by those who add them */
 };
 
 /* VEL_OK, VEL_ENOMEM, VEL_ESYS. */
@@ -96,6 +102,10 @@ bool vel_pool_is_self(const struct vel_pool_thread *thread);
 
 /* In a job: sleeps until vel_pool_wake, or returns at once if that was called since. May also return for no reason. */
 void vel_pool_sleep(struct vel_pool_thread *thread);
+
+/* The same, when it is a client that is waited for. True: it has been a moment, and jobs wait that no other thread is
+ * free for. */
+bool vel_pool_stall(struct vel_pool *pool, struct vel_pool_thread *thread);
 
 /* At the end of a job, for its last post: the loop is told at once, or with those of the jobs that follow, which are
  * few and at hand. */

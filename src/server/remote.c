@@ -61,11 +61,6 @@ static void drop_arrived(struct vel_twin *t) {
 
 /* --- pieces on their way to the client --------------------------------------------------------------------------- */
 
-/* A file with a descriptor of its own holds up nobody. */
-static uint64_t counted(const struct vel_piece *piece) {
-    return piece->kind == VEL_PIECE_DATA || piece->body.pool != NULL ? piece->body.size : 0;
-}
-
 static void give_body(struct vel_exchange *x, struct vel_piece *piece) {
     const struct vel_piece_body *body = &piece->body;
     struct vel_loan loan = {settle_loan, piece};
@@ -91,7 +86,7 @@ static void give(struct vel_twin *t, struct vel_piece *piece) {
         drop(piece);
         break;
     default:
-        t->unsent += counted(piece);
+        t->unsent += piece->body.counts ? piece->body.size : 0;
         give_body(t->x, piece);
     }
 }
@@ -207,7 +202,10 @@ static void init(struct vel_twin *t, struct vel_remote *remote, struct vel_excha
     t->newest = &t->arrived;
     t->made = t->unsent = 0;
     t->length = -1;
-    t->bodiless = t->all = t->over = false;
+    t->bodiless = t->all = t->over = t->spools = false;
+    t->spool = NULL;
+    t->spool_max = remote->spool_max;
+    t->spooled = t->packed = 0;
     t->at = t->store;
     t->end.owned = false;
     t->end.head.fields = NULL;

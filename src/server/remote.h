@@ -3,8 +3,9 @@
  * In the loop struct vel_remote is an application like any other. In a thread a twin looks like any other exchange:
  * what is sent by it becomes pieces, which the loop sends on. The two share a few atomic numbers and nothing else.
  * An application in a thread
- *  - waits in vel_exchange_flush while much of what it sent is still here; VEL_EAGAIN comes only to other threads that
- *    the application has started, which may send while it is being called, one at a time;
+ *  - waits in vel_exchange_flush while much of what it sent is still here, unless others wait for the thread and the
+ *    rest may go into a file; VEL_EAGAIN comes only to other threads that the application has started, which may send
+ *    while it is being called, one at a time;
  *  - is told by VEL_ERESET there that the client has gone, never by on_abort;
  *  - finds a whole body in the exchange, unless x->received is false: then it reads by vel_remote_read;
  *  - has ended or aborted when on_request returns, or has asked for a turn, which comes at once. */
@@ -29,6 +30,9 @@ struct vel_remote {
     struct vel_pool *pool;
     size_t waiting_max; /* requests that wait for a thread; one more is answered by 503 */
     uint64_t refused;   /* how many were */
+    /* The owner's to set. Bytes of a reply that may go into a file, when its client is slow and others wait for its
+     * thread; 0: none, and they wait. */
+    uint64_t spool_max;
 };
 
 /* pool must outlive it. streams: requests go out with their heads, and their bodies follow as they come; without it a

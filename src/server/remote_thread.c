@@ -136,9 +136,8 @@ static int admit(struct vel_twin *t, uint64_t *len) {
     return VEL_ELIMIT;
 }
 
-static void count(struct vel_twin *t, uint64_t len) {
-    t->own.sent += len;
-    t->made += len;
+static int come_behind_spool(struct vel_twin *t) {
+    return t->spooled > t->packed ? vel_twin_pack_spool(t) : VEL_OK;
 }
 
 static int add_copy(struct vel_twin *t, struct vel_slice data) {
@@ -149,23 +148,25 @@ static int add_copy(struct vel_twin *t, struct vel_slice data) {
     piece->body.at = (const char *)(piece + 1);
     piece->body.size = data.len;
     piece->body.loan = (struct vel_loan){0};
+    piece->body.counts = true;
     return VEL_OK;
 }
 
 /* Not part of the twin: it lives until the last byte is with the kernel, and the exchange may end before. */
-static struct vel_piece *make_lent(struct vel_twin *t, enum vel_piece_kind kind, struct vel_loan loan) {
+struct vel_piece *vel_twin_lent_piece(struct vel_twin *t, enum vel_piece_kind kind, struct vel_loan loan) {
     struct vel_piece *piece = vel_alloc(sizeof(*piece));
     if (piece == NULL)
         return NULL;
     piece->owned = true;
     piece->body.loan = loan;
     piece->body.pool = t->remote->pool;
+    piece->body.counts = true;
     add(t, piece, kind);
     return piece;
 }
 
 static int add_lent(struct vel_twin *t, struct vel_slice data, struct vel_loan loan) {
-    struct vel_piece *piece = make_lent(t, VEL_PIECE_DATA, loan);
+    struct vel_piece *piece = vel_twin_lent_piece(t, VEL_PIECE_DATA, loan);
     if (piece == NULL)
         return VEL_ENOMEM;
     piece->body.at = data.at;
@@ -180,12 +181,17 @@ static int send_data(struct vel_exchange *x, struct vel_slice data, const struct
     int verdict = admit(t, &len), err = VEL_OK;
     bool lend = loan != NULL && len > VEL_COPY_MAX;
     data.len = (size_t)len;
-    if (len > 0)
-        err = lend ? add_lent(t, data, *loan) : add_copy(t, data);
+    bool spooled = len > 0 && t->spools && vel_twin_spool(t, data);
+    if (len > 0 && !spooled) {
+        err = come_behind_spool(t);
+        if (err == VEL_OK)
+            err = lend ? add_lent(t, data, *loan) : add_copy(t, data);
+    }
     if (err != VEL_OK)
         return err;
-    count(t, len);
-    if (!lend)
+    x->sent += len;
+    t->made += spooled ? 0 : len;
+    if (spooled || !lend)
         spend(loan);
     return verdict;
 }
@@ -203,9 +209,11 @@ static int send_file(struct vel_exchange *x, int file, int64_t offset, uint64_t 
         spend(&loan);
         return verdict;
     }
+    if (come_behind_spool(t) != VEL_OK)
+        return VEL_ENOMEM;
     int ours = fcntl(file, F_DUPFD_CLOEXEC, 0);
     struct vel_loan closing = {close_file, (void *)(intptr_t)ours};
-    struct vel_piece *piece = make_lent(t, VEL_PIECE_FILE, ours >= 0 ? closing : loan);
+    struct vel_piece *piece = vel_twin_lent_piece(t, VEL_PIECE_FILE, ours >= 0 ? closing : loan);
     if (piece == NULL) {
         if (ours >= 0)
             close(ours);
@@ -220,6 +228,7 @@ static int send_file(struct vel_exchange *x, int file, int64_t offset, uint64_t 
         t->all = true;
     } else {
         piece->body.pool = NULL;
+        piece->body.counts = false; /* it holds up nobody */
         spend(&loan);
     }
     return verdict;
@@ -227,19 +236,29 @@ static int send_file(struct vel_exchange *x, int file, int64_t offset, uint64_t 
 
 /* --- the flow ---------------------------------------------------------------------------------------------------- */
 
-static bool must_wait(struct vel_twin *t) {
+static bool is_ahead(struct vel_twin *t) {
     return atomic_load(&t->owed) > (t->all ? 0 : VEL_REMOTE_WINDOW) && !atomic_load(&t->gone);
+}
+
+/* Until the client has taken more; or, when others wait for the thread, until the reply goes on into a file. */
+static void wait_for_client(struct vel_twin *t, struct vel_pool_thread *thread) {
+    if (t->all || t->spooled >= t->spool_max)
+        vel_pool_sleep(thread);
+    else if (vel_pool_stall(t->remote->pool, thread))
+        vel_twin_begin_spool(t);
 }
 
 /* The pool's thread sleeps here; another, which the application has started, has to find its own way to wait. */
 static int flush(struct vel_exchange *x) {
     struct vel_twin *t = vel_twin_of(x);
     struct vel_remote_thread *thread = atomic_load_explicit(&t->thread, memory_order_relaxed);
+    if (!is_ahead(t) && come_behind_spool(t) != VEL_OK)
+        return VEL_ENOMEM;
     post(t);
-    while (must_wait(t)) {
+    while (is_ahead(t) && !t->spools) {
         if (!vel_pool_is_self(&thread->base))
             return VEL_EAGAIN;
-        vel_pool_sleep(&thread->base);
+        wait_for_client(t, &thread->base);
     }
     return vel_twin_is_gone(t) ? VEL_ERESET : VEL_OK;
 }
@@ -270,7 +289,7 @@ static void consume(struct vel_exchange *x, size_t n) {
 
 static uint64_t owed(const struct vel_exchange *x) {
     const struct vel_twin *t = VEL_CONTAINER(x, struct vel_twin, own);
-    return atomic_load(&t->owed) + t->made;
+    return atomic_load(&t->owed) + t->made + t->spooled - t->packed;
 }
 
 /* It is all here. */
@@ -364,6 +383,8 @@ void vel_twin_run(struct vel_job *job, struct vel_pool_thread *base) {
     }
     vel_arena_free(&t->own.arena);
     vel_body_free(&t->own.body);
+    if (vel_twin_end_spool(t) != VEL_OK)
+        t->end.kind = VEL_PIECE_ABORT;
     add(t, &t->end, t->end.kind);
     struct vel_pool *pool = t->remote->pool;
     if (base != NULL)

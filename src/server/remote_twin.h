@@ -27,6 +27,13 @@ struct vel_piece_body {
     struct vel_loan loan;
     struct vel_pool *pool; /* whose threads are to give the loan back; NULL: the loop may */
     struct vel_job job;    /* to do that */
+    bool counts;           /* in what the thread may have ahead of its client */
+};
+
+/* A file for a reply whose client is slow while others wait for the thread. */
+struct vel_spool {
+    _Atomic int users; /* the twin, and each piece; the last one closes it */
+    int file;
 };
 
 /* One call of the application's, on its way to the loop. */
@@ -73,6 +80,10 @@ struct vel_twin {
     int64_t length;                  /* as announced; -1: it was not */
     bool bodiless;                   /* the reply has no body, whatever is sent */
     bool all;                        /* a flush is to wait until everything is with the kernel */
+    struct vel_spool *spool;         /* NULL: there was no need of one */
+    bool spools;                     /* what is sent goes there */
+    uint64_t spool_max;              /* bytes that may; 0: none, or no more since something failed */
+    uint64_t spooled, packed;        /* bytes in it, and of them those that are in pieces */
     char *at;                        /* free bytes of store */
     struct vel_piece end;            /* the last of all */
     bool streams;                    /* body is in use; set by the loop before a thread has the twin */
@@ -98,6 +109,22 @@ static inline bool vel_twin_is_gone(struct vel_twin *t) {
 
 /* The job of a twin. Without a thread it ends at once. */
 vel_job_fn vel_twin_run;
+
+/* The reply is to go on without its client, into a file: t->spools says whether it does. By the pool's thread. */
+void vel_twin_begin_spool(struct vel_twin *t);
+
+/* Bytes of a reply that goes into a file. False: they are not there, and no more of it goes. */
+bool vel_twin_spool(struct vel_twin *t, struct vel_slice data);
+
+/* What is in the file and in no piece becomes one; what is sent from now on is to come behind it. VEL_OK or
+ * VEL_ENOMEM. */
+int vel_twin_pack_spool(struct vel_twin *t);
+
+/* The same, when the reply is over. */
+int vel_twin_end_spool(struct vel_twin *t);
+
+/* A piece that is an allocation of its own, since it may outlive the twin. NULL when memory is short. */
+struct vel_piece *vel_twin_lent_piece(struct vel_twin *t, enum vel_piece_kind kind, struct vel_loan loan);
 
 /* --- the loop's end ---------------------------------------------------------------------------------------------- */
 

@@ -73,6 +73,8 @@ def test_one_whose_making_failed_early_can_be_made(listener: socket.socket) -> N
         "limit_chunk_ext",
         "min_body_rate",
         "body_memory",
+        "limit_queue",
+        "limit_spool",
     ],
 )
 @pytest.mark.parametrize("number", [-1, -(1 << 32), (1 << 64) + 4096, 1 << 100])

@@ -225,6 +225,78 @@ def test_slow_readers_of_what_is_whole_hold_no_thread(serve: Serve) -> None:
         client.close()
 
 
+class Streams:
+    """An application whose streams are more than a socket takes for one that does not read."""
+
+    SIZE = 6_000_000
+
+    def __init__(self) -> None:
+        self.closed: list[str] = []
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+        path = environ["PATH_INFO"]
+        write = start_response("200 OK", [("Content-Length", str(self.SIZE if path != "/small" else 5))])
+        if path == "/write":
+            for block in blocks(path):
+                write(block)
+            self.closed.append(path)
+            return []
+        return StreamsResult(self, path) if path != "/small" else [b"small"]
+
+
+def blocks(path: str) -> Iterator[bytes]:
+    """Each another one, so that their order shows."""
+    return (bytes([number + len(path)]) * 100_000 for number in range(60))
+
+
+class StreamsResult:
+    def __init__(self, app: Streams, path: str) -> None:
+        self.app = app
+        self.path = path
+
+    def __iter__(self) -> Iterator[bytes]:
+        return blocks(self.path)
+
+    def close(self) -> None:
+        self.app.closed.append(self.path)
+
+
+def read_slowly(server: Server, path: str) -> Client:
+    client = Client(server, receive_buffer=4096)
+    client.send(request("GET", path))
+    assert client.read_status()[0] == 200
+    return client
+
+
+@pytest.mark.parametrize("path", ["/iterable", "/write"])
+def test_slow_readers_of_streams_give_their_threads_to_others(serve: Serve, path: str) -> None:
+    app = Streams()
+    server = serve(app, threads=2)
+    slow = [read_slowly(server, path) for _ in range(2)]
+    with Client(server) as client:
+        for _ in range(20):
+            assert client.ask(request("GET", "/small")).body == b"small"
+    assert app.closed[0] == path
+    for one in slow:
+        one.read_fields()
+        assert one.take(app.SIZE) == b"".join(blocks(path))
+        one.close()
+    wait_until(lambda: len(app.closed) == 2)
+
+
+def test_without_files_slow_readers_of_streams_hold_their_threads(serve: Serve) -> None:
+    app = Streams()
+    server = serve(app, threads=2, limit_spool=0)
+    slow = [read_slowly(server, "/iterable") for _ in range(2)]
+    with Client(server) as client:
+        client.send(request("GET", "/small"))
+        assert client.is_silent(0.5)
+        slow[0].close()
+        assert client.read().body == b"small"
+    slow[1].close()
+    wait_until(lambda: len(app.closed) == 2)
+
+
 class Everything:
     """An application that answers in every way, by path."""
 

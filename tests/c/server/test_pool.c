@@ -81,6 +81,8 @@ struct task {
     struct vel_post post;
     struct vel_park *hold; /* NULL: it does not wait */
     _Atomic(struct worker *) by;
+    _Atomic bool served; /* its client has taken more */
+    bool hurried;
     bool posted;
     int order;
 };
@@ -99,6 +101,18 @@ static void run(struct vel_job *job, struct vel_pool_thread *thread) {
         VEL_CONTAINER(thread, struct worker, base)->jobs++;
     if (task->hold != NULL)
         vel_park_sleep(task->hold);
+    task->post.fn = arrived;
+    vel_inbox_put(&pool.inbox, &task->post);
+}
+
+/* Waits for its client, once it is let go. */
+static void run_for_client(struct vel_job *job, struct vel_pool_thread *thread) {
+    struct task *task = VEL_CONTAINER(job, struct task, job);
+    task->by = VEL_CONTAINER(thread, struct worker, base);
+    if (task->hold != NULL)
+        vel_park_sleep(task->hold);
+    while (!task->served && !task->hurried)
+        task->hurried = vel_pool_stall(&pool, thread);
     task->post.fn = arrived;
     vel_inbox_put(&pool.inbox, &task->post);
 }
@@ -331,6 +345,77 @@ static void what_nobody_takes_is_looked_at_less_and_less_often(void) {
     close_pool();
 }
 
+static bool somebody_stalls(void) {
+    pthread_mutex_lock(&pool.lock);
+    bool stalls = !vel_list_empty(&pool.stalled);
+    pthread_mutex_unlock(&pool.lock);
+    return stalls;
+}
+
+static void open_with_one_for_a_client(int threads, struct task *task, struct vel_park *hold) {
+    open_pool(threads);
+    add(task, hold);
+    task->job.run = run_for_client;
+    vel_pool_send(&pool);
+    until_begun(task);
+    while (hold == NULL && !somebody_stalls())
+        usleep(100);
+}
+
+static void who_waits_for_a_client_is_hurried_when_jobs_lie(void) {
+    struct task slow, other;
+    open_with_one_for_a_client(1, &slow, NULL);
+    add(&other, NULL);
+    until_posted(&other);
+    CHECK(slow.posted && slow.hurried);
+    close_pool();
+}
+
+static void who_waits_for_a_client_is_let_be_when_none_do(void) {
+    struct task slow;
+    open_with_one_for_a_client(1, &slow, NULL);
+    for (int i = 0; i < 30; i++)
+        take_a_turn();
+    CHECK_INT(vel_pool_wait(&pool, -1), -1);
+    vel_inbox_rise(&pool.inbox);
+    slow.served = true;
+    vel_pool_wake(&slow.by->base);
+    until_posted(&slow);
+    CHECK(!slow.hurried);
+    close_pool();
+}
+
+static void who_waits_for_a_client_is_let_be_when_others_are_idle(void) {
+    struct task slow, other[20];
+    open_with_one_for_a_client(2, &slow, NULL);
+    for (int i = 0; i < 20; i++) {
+        add(&other[i], NULL);
+        until_posted(&other[i]);
+    }
+    CHECK(!slow.posted);
+    slow.served = true;
+    vel_pool_wake(&slow.by->base);
+    until_posted(&slow);
+    CHECK(!slow.hurried);
+    close_pool();
+}
+
+/* Nothing else would tell the loop, which sleeps. */
+static void who_begins_to_wait_while_jobs_lie_stirs_the_loop(void) {
+    struct vel_park hold = {0};
+    struct task slow, other;
+    open_with_one_for_a_client(1, &slow, &hold);
+    add(&other, NULL);
+    vel_pool_send(&pool);
+    CHECK_INT(vel_pool_wait(&pool, -1), -1);
+    vel_park_wake(&hold);
+    CHECK_INT(vel_loop_turn(&loop, -1), 1); /* the wake-up */
+    CHECK_INT(vel_pool_wait(&pool, -1), 0);
+    until_posted(&other);
+    CHECK(slow.posted && slow.hurried);
+    close_pool();
+}
+
 static void the_lock_is_given_back_around_every_sleep(void) {
     struct task task;
     open_pool(1);
@@ -436,6 +521,10 @@ int main(void) {
     RUN(behind_one_that_hangs_threads_come_one_upon_the_other);
     RUN(a_single_job_is_left_to_the_thread_that_comes);
     RUN(what_nobody_takes_is_looked_at_less_and_less_often);
+    RUN(who_waits_for_a_client_is_hurried_when_jobs_lie);
+    RUN(who_waits_for_a_client_is_let_be_when_none_do);
+    RUN(who_waits_for_a_client_is_let_be_when_others_are_idle);
+    RUN(who_begins_to_wait_while_jobs_lie_stirs_the_loop);
     RUN(the_lock_is_given_back_around_every_sleep);
     RUN(a_wake_up_for_nothing_is_slept_over);
     RUN(closing_lets_the_queue_be_emptied_first);

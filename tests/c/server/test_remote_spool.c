@@ -1,0 +1,420 @@
+/* Tests of server/remote_spool.c: replies to slow clients while others wait for the thread, whose part is done here. */
+#include "server/remote.h"
+
+#include "base/err.h"
+#include "support/failmalloc.h"
+#include "support/host.h"
+#include "support/test.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#define GET "GET /path HTTP/1.1\r\nHost: a\r\n\r\n"
+
+enum { BLOCK = 10000, BLOCKS = 40, TOTAL = BLOCK * BLOCKS };
+
+static struct host host;
+static struct client client;
+static struct vel_pool pool;
+static struct vel_remote remote;
+static struct fake_app inner; /* what answers in the thread */
+static const struct vel_endpoint place = {.name = {"inner", 5}};
+static struct vel_remote_thread thread;
+static struct vel_job waiting; /* of somebody else, for a thread */
+static void (*on_rest)(void);  /* what happens while the thread sleeps or writes; once */
+static void (*after)(void);    /* and after that */
+static int descriptors;        /* open before a request */
+static char block[BLOCK];
+
+static void nothing(void) {
+}
+
+static void serve_meanwhile(void) {
+    client_read(&host, &client);
+}
+
+static void rest(void *arg) {
+    void (*now)(void) = on_rest;
+    (void)arg;
+    on_rest = after;
+    now();
+}
+
+static int count_descriptors(void) {
+    int n = 0;
+    for (int fd = 0; fd < 256; fd++)
+        n += fcntl(fd, F_GETFD) >= 0;
+    return n;
+}
+
+static void run_nothing(struct vel_job *job, struct vel_pool_thread *by) {
+    (void)job;
+    (void)by;
+}
+
+/* Somebody wants the thread, and there is no other. */
+static void somebody_waits(void) {
+    waiting.run = run_nothing;
+    vel_pool_add(&pool, &waiting);
+    while (!thread.base.hurried) {
+        host_step(&host);
+        usleep(200);
+    }
+}
+
+static void start(uint64_t spool_max) {
+    host_init(&host);
+    host_start(&host);
+    CHECK_INT(vel_pool_init(&pool, host.w.loop), VEL_OK);
+    vel_remote_init(&remote, &pool, 100, false);
+    remote.spool_max = spool_max;
+    host.w.app = &remote.app;
+    host.w.pool = &pool;
+    fake_app_init(&inner);
+    inner.ops.whole_body = true;
+    thread = (struct vel_remote_thread){.base.rest = rest, .app = &inner.app, .places = &place};
+    thread.base.self = pthread_self();
+    on_rest = somebody_waits;
+    after = nothing;
+}
+
+static void stop(void) {
+    client_close(&host, &client);
+    vel_worker_close_all(&host.w);
+    vel_pool_free(&pool);
+    host.w.pool = NULL;
+    CHECK_INT(pool.open, 0);
+    CHECK_INT(fake_app_running(&inner), 0);
+    CHECK_INT(inner.returned, inner.lent);
+    host_stop(&host);
+}
+
+/* What a thread would do. False: there is no job. */
+static bool work(void) {
+    if (vel_list_empty(&pool.jobs))
+        return false;
+    struct vel_job *job = VEL_CONTAINER(pool.jobs.next, struct vel_job, node);
+    CHECK(vel_pool_cancel(&pool, job));
+    job->run(job, &thread.base);
+    return true;
+}
+
+static void work_and_read(void) {
+    do
+        client_read(&host, &client);
+    while (work());
+}
+
+static void ask(void) {
+    client_open_narrow(&host, &client, GET);
+    descriptors = count_descriptors();
+    work();
+}
+
+static char letter_of(int number) {
+    return (char)('a' + number % 26);
+}
+
+static int send_block(struct vel_exchange *x, int number) {
+    memset(block, letter_of(number), BLOCK);
+    return vel_exchange_data(x, vel_slice(block, BLOCK), NULL);
+}
+
+static void send_blocks(struct vel_exchange *x, int from, int to) {
+    for (int i = from; i < to && inner.err == VEL_OK; i++) {
+        inner.err = send_block(x, i);
+        if (inner.err == VEL_OK)
+            inner.err = vel_exchange_flush(x);
+    }
+}
+
+static void finish(struct vel_exchange *x) {
+    if (inner.err == VEL_OK)
+        fake_end(x);
+    else
+        fake_abort(x);
+}
+
+static void streams(struct vel_exchange *x) {
+    inner.err = fake_head(x, 200, TOTAL);
+    send_blocks(x, 0, BLOCKS);
+    finish(x);
+}
+
+/* Every byte, in its place. */
+static void check_body(void) {
+    client.got[client.len] = '\0';
+    char *at = strstr(client.got, "\r\n\r\n");
+    CHECK(at != NULL);
+    at += 4;
+    CHECK_INT(client.got + client.len - at, TOTAL);
+    for (int i = 0; i < TOTAL; i++)
+        CHECK_INT(at[i], letter_of(i / BLOCK));
+}
+
+/* --- when -------------------------------------------------------------------------------------------------------- */
+
+static void a_thread_that_others_wait_for_is_free_before_its_client_has_read(void) {
+    start(TOTAL);
+    inner.on_request = streams;
+    ask();
+    CHECK_INT(inner.err, VEL_OK);
+    CHECK_INT(client.len, 0);
+    CHECK_INT(count_descriptors(), descriptors + 1);
+    work_and_read();
+    check_body();
+    CHECK_INT(count_descriptors(), descriptors);
+    stop();
+}
+
+static void read_without_a_file(void) {
+    CHECK_INT(count_descriptors(), descriptors);
+    client_read(&host, &client);
+}
+
+static void without_others_it_waits_for_its_client(void) {
+    start(TOTAL);
+    inner.on_request = streams;
+    on_rest = after = read_without_a_file;
+    ask();
+    work_and_read();
+    check_body();
+    stop();
+}
+
+static void add_waiting(void) {
+    vel_pool_add(&pool, &waiting);
+    for (int i = 0; i < 10; i++) {
+        host_step(&host);
+        usleep(500);
+    }
+    CHECK(!thread.base.hurried);
+    client_read(&host, &client);
+}
+
+static void with_no_file_allowed_it_waits_for_its_client(void) {
+    start(0);
+    inner.on_request = streams;
+    waiting.run = run_nothing;
+    on_rest = add_waiting;
+    after = read_without_a_file;
+    ask();
+    work_and_read();
+    check_body();
+    stop();
+}
+
+static void lends(struct vel_exchange *x) {
+    inner.err = fake_head(x, 200, TOTAL);
+    send_blocks(x, 0, BLOCKS / 2);
+    int before = inner.returned;
+    for (int i = BLOCKS / 2; i < BLOCKS; i++) {
+        memset(block, letter_of(i), BLOCK);
+        fake_lend(x, block, BLOCK);
+        CHECK_INT(inner.returned, ++before);
+    }
+    finish(x);
+}
+
+static void what_is_lent_comes_back_at_once(void) {
+    start(TOTAL);
+    inner.on_request = lends;
+    ask();
+    work_and_read();
+    check_body();
+    stop();
+}
+
+/* --- in order ---------------------------------------------------------------------------------------------------- */
+
+static void what_a_file_may_not_hold_waits_and_comes_behind(void) {
+    for (uint64_t max = 5000; max < TOTAL; max += 45000) {
+        start(max);
+        inner.on_request = streams;
+        after = serve_meanwhile;
+        ask();
+        work_and_read();
+        check_body();
+        CHECK_INT(count_descriptors(), descriptors);
+        stop();
+    }
+}
+
+static int rests; /* until the client reads */
+
+static void serve_later(void) {
+    if (--rests < 0)
+        serve_meanwhile();
+}
+
+static void a_client_that_catches_up_gets_the_rest_as_it_is_made(void) {
+    for (int later = 1; later < BLOCKS; later += 3) {
+        start(TOTAL);
+        inner.on_request = streams;
+        rests = later;
+        after = serve_later;
+        ask();
+        work_and_read();
+        check_body();
+        CHECK_INT(count_descriptors(), descriptors);
+        stop();
+    }
+}
+
+static int some_file(void) {
+    int file = memfd_create("file", MFD_CLOEXEC);
+    for (int i = BLOCKS / 2; i < BLOCKS; i++) {
+        memset(block, letter_of(i), BLOCK);
+        CHECK_INT(write(file, block, BLOCK), BLOCK);
+    }
+    return file;
+}
+
+static void sends_a_file_last(struct vel_exchange *x) {
+    int file = some_file();
+    inner.err = fake_head(x, 200, TOTAL);
+    send_blocks(x, 0, BLOCKS / 2);
+    fake_file(x, file, 0, TOTAL - TOTAL / 2);
+    finish(x);
+    close(file);
+}
+
+static void a_file_of_the_applications_comes_behind(void) {
+    start(TOTAL);
+    inner.on_request = sends_a_file_last;
+    ask();
+    work_and_read();
+    check_body();
+    stop();
+}
+
+static void another_thread_sends(struct vel_exchange *x) {
+    inner.err = fake_head(x, 200, TOTAL);
+    send_blocks(x, 0, BLOCKS / 2);
+    thread.base.self = (pthread_t){0};
+    CHECK_INT(send_block(x, BLOCKS / 2), VEL_OK);
+    CHECK_INT(vel_exchange_flush(x), VEL_EAGAIN);
+    thread.base.self = pthread_self();
+    send_blocks(x, BLOCKS / 2 + 1, BLOCKS);
+    finish(x);
+}
+
+static void what_another_thread_of_the_applications_sends_comes_behind(void) {
+    start(TOTAL);
+    inner.on_request = another_thread_sends;
+    after = serve_meanwhile;
+    ask();
+    work_and_read();
+    check_body();
+    stop();
+}
+
+/* --- what may go wrong ------------------------------------------------------------------------------------------- */
+
+static void with_limit(int what, rlim_t most, void (*test)(void)) {
+    struct rlimit old, low;
+    CHECK_INT(getrlimit(what, &old), 0);
+    low = (struct rlimit){most, old.rlim_max};
+    CHECK_INT(setrlimit(what, &low), 0);
+    test();
+    CHECK_INT(setrlimit(what, &old), 0);
+}
+
+static void work_once(void) {
+    work();
+}
+
+static void a_full_disk_is_waited_out(void) {
+    signal(SIGXFSZ, SIG_IGN);
+    for (rlim_t room = 0; room < 3 * BLOCK; room += BLOCK / 2) {
+        start(TOTAL);
+        inner.on_request = streams;
+        after = serve_meanwhile;
+        client_open_narrow(&host, &client, GET);
+        with_limit(RLIMIT_FSIZE, room, work_once);
+        CHECK_INT(inner.err, VEL_OK);
+        work_and_read();
+        check_body();
+        stop();
+    }
+}
+
+static void no_descriptor_is_waited_out(void) {
+    start(TOTAL);
+    inner.on_request = streams;
+    after = serve_meanwhile;
+    client_open_narrow(&host, &client, GET);
+    with_limit(RLIMIT_NOFILE, 0, work_once);
+    CHECK_INT(inner.err, VEL_OK);
+    work_and_read();
+    check_body();
+    stop();
+}
+
+static void go(void) {
+    client_close(&host, &client);
+    after = nothing;
+}
+
+static void a_client_that_goes_ends_it(void) {
+    start(TOTAL);
+    inner.on_request = streams;
+    after = go;
+    ask();
+    CHECK_INT(inner.err, VEL_ERESET);
+    host_step(&host);
+    CHECK_INT(pool.open, 0);
+    CHECK_INT(count_descriptors(), descriptors - 2);
+    stop();
+}
+
+static void a_client_that_goes_before_it_has_read_leaves_no_file(void) {
+    start(TOTAL);
+    inner.on_request = streams;
+    ask();
+    host_step(&host);
+    client_close(&host, &client);
+    CHECK_INT(count_descriptors(), descriptors - 2);
+    stop();
+}
+
+static void any_allocation_may_fail(void) {
+    int whole = 0;
+    for (unsigned long n = 1; fail_malloc_next(n); n++) {
+        fail_malloc_at(0);
+        start(TOTAL);
+        inner.on_request = streams;
+        after = serve_meanwhile;
+        fail_malloc_at(n);
+        client_open_narrow(&host, &client, GET);
+        descriptors = count_descriptors() - 2 * (host_conn(&host) != NULL);
+        if (work())
+            work_and_read();
+        whole += inner.err == VEL_OK;
+        if (client_count(&client, "200 OK") && !client.eof && !client.reset)
+            check_body();
+        client_close(&host, &client);
+        CHECK(count_descriptors() <= descriptors + 1);
+        stop();
+    }
+    CHECK(whole > 0);
+}
+
+int main(void) {
+    RUN(a_thread_that_others_wait_for_is_free_before_its_client_has_read);
+    RUN(without_others_it_waits_for_its_client);
+    RUN(with_no_file_allowed_it_waits_for_its_client);
+    RUN(what_is_lent_comes_back_at_once);
+    RUN(what_a_file_may_not_hold_waits_and_comes_behind);
+    RUN(a_client_that_catches_up_gets_the_rest_as_it_is_made);
+    RUN(a_file_of_the_applications_comes_behind);
+    RUN(what_another_thread_of_the_applications_sends_comes_behind);
+    RUN(a_full_disk_is_waited_out);
+    RUN(no_descriptor_is_waited_out);
+    RUN(a_client_that_goes_ends_it);
+    RUN(a_client_that_goes_before_it_has_read_leaves_no_file);
+    RUN(any_allocation_may_fail);
+}

@@ -5,8 +5,9 @@ import resource
 import time
 from pathlib import Path
 
+import pytest
 from support.client import Client, request
-from support.faults import Start, Tell, wait_until, workers_of
+from support.faults import Start, Tell, descriptors, wait_until, workers_of
 from support.load import Load
 
 HELLO = """
@@ -22,13 +23,10 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def descriptors(pid: int) -> int:
-    return len(os.listdir(f"/proc/{pid}/fd"))
-
-
-def test_no_descriptors(start: Start, full: bool, tell: Tell) -> None:
+@pytest.mark.parametrize("threads", [0, 4])
+def test_no_descriptors(start: Start, full: bool, tell: Tell, threads: int) -> None:
     """A worker without a free descriptor (RLIMIT_NOFILE 64, 100 clients that stall) for a while."""
-    process = start(HELLO, "--workers", "1")
+    process = start(HELLO, "--workers", "1", "--threads", str(threads))
     (worker,) = workers_of(process)
     before = descriptors(worker)
     resource.prlimit(worker, resource.RLIMIT_NOFILE, (64, 64))
@@ -44,16 +42,17 @@ def test_no_descriptors(start: Start, full: bool, tell: Tell) -> None:
         for client in stalled:
             client.close()
         load.wait_for(100)
-    tell(f"{load.figure}; {spent / seconds * 100:.0f} % of a processor while there were none")
+    tell(f"--threads {threads}: {load.figure}; {spent / seconds * 100:.0f} % of a processor while there were none")
     assert load.losses == []
     assert spent < seconds / 2
     wait_until(lambda: descriptors(worker) <= before)
     assert workers_of(process) == {worker}
 
 
-def test_no_room_for_bodies(start: Start, full: bool, tell: Tell) -> None:
+@pytest.mark.parametrize("threads", [0, 4])
+def test_no_room_for_bodies(start: Start, full: bool, tell: Tell, threads: int) -> None:
     """Uploads that do not fit on the disk (RLIMIT_FSIZE 64 KiB) among some that do."""
-    process = start(HELLO, "--workers", "1", "--body-memory", "1k")
+    process = start(HELLO, "--workers", "1", "--threads", str(threads), "--body-memory", "1k")
     (worker,) = workers_of(process)
     resource.prlimit(worker, resource.RLIMIT_FSIZE, (65536, 65536))
     before = descriptors(worker)
@@ -66,7 +65,7 @@ def test_no_room_for_bodies(start: Start, full: bool, tell: Tell) -> None:
                 client.send(b"b" * size)
                 statuses.append(client.read().status)
     small, large = set(statuses[::2]), set(statuses[1::2])
-    tell(f"{load.figure} beside them; uploads that fit: {show(small)}, others: {show(large)}")
+    tell(f"--threads {threads}: {load.figure} beside them; uploads that fit: {show(small)}, others: {show(large)}")
     assert (small, large) == ({200}, {507})
     assert load.losses == []
     assert workers_of(process) == {worker}

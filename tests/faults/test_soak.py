@@ -4,25 +4,28 @@ import os
 import random
 import threading
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 import pytest
 from support.client import Client, request
-from support.faults import Start, Tell, wait_until, workers_of
+from support.faults import Start, Tell, descriptors, wait_until, workers_of
 from support.load import Load
 from support.process import Process
 
 # Minutes of the full form; the short one is some seconds.
 MINUTES = float(os.environ.get("FAULTS_MINUTES", "0"))
 
+# More than a socket takes for one that does not read: a stream that waits.
 APP = """
 def app(environ, start_response):
     path = environ["PATH_INFO"]
     body = environ["wsgi.input"].read()
     start_response("200 OK", [("Content-Type", "text/plain")])
     if path == "/stream":
-        return (b"s" * 10_000 for _ in range(200))
+        return (b"s" * 50_000 for _ in range(100))
     if path == "/large":
         return [b"l" * 1_000_000]
     return [str(len(body)).encode()]
@@ -34,6 +37,8 @@ PIECES = [request(), request("GET", "/stream"), request("GET", "/large"), UPLOAD
 
 # Of memory, in the second half of the time and on top of what a worker of a few MiB uses.
 GROWTH_KIB = 1024
+
+LOOKS = 20
 
 
 def vanish(process: Process, seed: int, over: threading.Event) -> None:
@@ -59,39 +64,68 @@ def resident_kib(pid: int) -> int:
     return int(status.partition("RssAnon:")[2].split()[0])
 
 
-def descriptors(pid: int) -> int:
-    return len(os.listdir(f"/proc/{pid}/fd"))
+class Soak:
+    """A server of two workers, clients that vanish, and some that are served well meanwhile."""
+
+    def __init__(self, process: Process) -> None:
+        time.sleep(0.5)  # what a start opens is closed again
+        self.process = process
+        self.workers = workers_of(process)
+        self.own = {pid: descriptors(pid) for pid in self.workers}
+        self.over = threading.Event()
+        self.load = Load(process.address, fresh=1, thinking=3, pause=0.01)
+        self.vanishing = [threading.Thread(target=vanish, args=(process, seed, self.over)) for seed in range(6)]
+        self.samples: list[dict[int, int]] = []
+
+    def __enter__(self) -> Self:
+        self.load.__enter__()
+        for thread in self.vanishing:
+            thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.over.set()
+        for thread in self.vanishing:
+            thread.join()
+        self.load.stop()
+
+    def look(self) -> None:
+        self.samples.append({pid: resident_kib(pid) for pid in self.workers})
+        print(f"{self.load.figure}; KiB: {', '.join(map(str, self.samples[-1].values()))}", flush=True)
+
+    def has_its_own(self) -> bool:
+        """Whether no descriptor is left of all that was opened."""
+        return all(descriptors(pid) == self.own[pid] for pid in self.workers)
+
+    @property
+    def growth(self) -> int:
+        """By the least of five looks: the allocator returns pages when it likes."""
+        half = {pid: min(sample[pid] for sample in self.samples[8:13]) for pid in self.workers}
+        end = {pid: min(sample[pid] for sample in self.samples[-5:]) for pid in self.workers}
+        return max(end[pid] - half[pid] for pid in self.workers)
+
+    def __str__(self) -> str:
+        return f"{self.load.figure}, in the second half {self.growth:+} KiB"
 
 
 @pytest.mark.timeout(MINUTES * 120 + 600)
 def test_soak(start: Start, full: bool, tell: Tell) -> None:
     """A soak in which clients vanish at random."""
     seconds = max(MINUTES * 60, 60) if full else 4
-    process = start(APP, "--workers", "2", "--body-memory", "1k", "--timeout-keep-alive", "2", "--timeout-header", "2",
-                    "--timeout-body", "2", "--timeout-write", "2")  # fmt: skip
-    workers = workers_of(process)
-    time.sleep(0.5)
-    own = {pid: descriptors(pid) for pid in workers}
-    over = threading.Event()
-    vanishing = [threading.Thread(target=vanish, args=(process, seed, over)) for seed in range(6)]
-    samples: list[dict[int, int]] = []
-    with Load(process.address, fresh=1, thinking=3, pause=0.01) as load:
-        for thread in vanishing:
-            thread.start()
-        for _ in range(20):
-            time.sleep(seconds / 20)
-            samples.append({pid: resident_kib(pid) for pid in workers})
-            print(f"{load.figure}; KiB: {', '.join(map(str, samples[-1].values()))}", flush=True)
-        over.set()
-        for thread in vanishing:
-            thread.join()
-    assert workers_of(process) == workers
-    wait_until(lambda: all(descriptors(pid) == own[pid] for pid in workers))
-    # The least of five looks: the allocator returns pages when it likes.
-    half = {pid: min(sample[pid] for sample in samples[8:13]) for pid in workers}
-    end = {pid: min(sample[pid] for sample in samples[-5:]) for pid in workers}
-    growth = max(end[pid] - half[pid] for pid in workers)
-    tell(f"{load.figure}; {seconds / 60:.3g} minutes; in the second half {growth:+} KiB; descriptors as before")
-    assert load.losses == []
-    if full and "asan" not in os.environ.get("LD_PRELOAD", ""):
-        assert growth < GROWTH_KIB
+    options = ("--workers", "2", "--body-memory", "1k", "--timeout-keep-alive", "2", "--timeout-header", "2",
+               "--timeout-body", "2", "--timeout-write", "2")  # fmt: skip
+    with ExitStack() as stack:
+        soaks = [stack.enter_context(Soak(start(APP, *options, "--threads", threads))) for threads in ("0", "4")]
+        for _ in range(LOOKS):
+            time.sleep(seconds / LOOKS)
+            for soak in soaks:
+                soak.look()
+    for soak in soaks:
+        assert workers_of(soak.process) == soak.workers
+        wait_until(soak.has_its_own)
+    inline, threads = soaks
+    tell(f"{seconds / 60:.3g} minutes; inline: {inline}; --threads 4: {threads}; descriptors as before")
+    for soak in soaks:
+        assert soak.load.losses == []
+        if full and "asan" not in os.environ.get("LD_PRELOAD", ""):
+            assert soak.growth < GROWTH_KIB

@@ -1,5 +1,6 @@
 """What the fault tests share: how they start a server, and look at its processes."""
 
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -31,6 +32,10 @@ def children_of(pid: int) -> set[int]:
 
 def workers_of(process: Process) -> set[int]:
     return children_of(process.popen.pid)
+
+
+def descriptors(pid: int) -> int:
+    return len(os.listdir(f"/proc/{pid}/fd"))
 
 
 def is_alive(pid: int) -> bool:

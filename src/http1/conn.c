@@ -135,6 +135,10 @@ bool vel_h1_conn_eof(struct vel_h1_conn *c) {
     return !cut;
 }
 
+uint64_t vel_h1_conn_awaits(const struct vel_h1_conn *c) {
+    return c->reading == READ_LENGTH ? (uint64_t)c->left : 0;
+}
+
 bool vel_h1_conn_in_request(const struct vel_h1_conn *c) {
     return c->reading >= READ_HEAD && c->reading <= READ_CHUNKED;
 }

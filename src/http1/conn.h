@@ -52,6 +52,9 @@ bool vel_h1_conn_eof(struct vel_h1_conn *c);
  * begin nothing. */
 bool vel_h1_conn_in_request(const struct vel_h1_conn *c);
 
+/* Bytes that a body of a known length still needs; 0 when none is being received. */
+uint64_t vel_h1_conn_awaits(const struct vel_h1_conn *c);
+
 /* --- the reply of the present exchange ------------------------------------------------------------------------- */
 
 /* Settles how this reply ends and fills r but for the date and server lines. will_close asks for Connection: close

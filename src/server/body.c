@@ -42,9 +42,19 @@ int vel_body_own(struct vel_body *body) {
     return VEL_OK;
 }
 
+char *vel_body_room(struct vel_body *body, size_t len) {
+    return body->place == VEL_BODY_MEMORY ? vel_buf_reserve(&body->memory, len) : NULL;
+}
+
+static bool is_in_room(const struct vel_body *body, struct vel_slice run) {
+    return body->place == VEL_BODY_MEMORY && run.at == body->memory.data + body->memory.len;
+}
+
 static int add_to_memory(struct vel_body *body, struct vel_slice run) {
-    int err = vel_body_own(body);
-    if (err == VEL_OK)
+    int err = VEL_OK;
+    if (is_in_room(body, run))
+        body->memory.len += run.len;
+    else if ((err = vel_body_own(body)) == VEL_OK)
         err = vel_buf_append(&body->memory, run.at, run.len);
     if (err == VEL_OK)
         body->bytes = vel_slice(body->memory.data, body->memory.len);

@@ -22,6 +22,10 @@ void vel_body_free(struct vel_body *body);
  * VEL_OK, VEL_ENOMEM, VEL_ELIMIT (no descriptor for it), or VEL_ESYS (the disk is full, no temporary folder). */
 int vel_body_add(struct vel_body *body, struct vel_slice run, uint64_t in_memory);
 
+/* Where the next bytes of a body in memory belong, at most len of them: a run that was read to there is added without a
+ * copy. NULL when the body is not in memory, or there is no room. */
+char *vel_body_room(struct vel_body *body, size_t len);
+
 /* Makes borrowed bytes its own, since their buffer is about to be used again. VEL_OK or VEL_ENOMEM. */
 int vel_body_own(struct vel_body *body);
 

@@ -42,6 +42,6 @@ struct vel_config {
 #define VEL_CONFIG_DEFAULT                                                                                             \
     {                                                                                                                  \
         .limits = VEL_LIMITS_DEFAULT, .header_ms = 10000, .body_ms = 30000, .keep_alive_ms = 5000, .write_ms = 30000,  \
-        .drain_ms = 30000, .body_rate = 240, .write_rate = 240, .body_memory = 512 * 1024, .server = "velocem",        \
+        .drain_ms = 30000, .body_rate = 240, .write_rate = 240, .body_memory = 1024 * 1024, .server = "velocem",       \
         .date = true, .origin_fields = VEL_ORIGIN_FOR | VEL_ORIGIN_PROTO                                               \
     }

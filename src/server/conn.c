@@ -215,7 +215,24 @@ static void read_behind(struct vel_conn *c) {
     serve_kept(c);
 }
 
+/* The rest of a body goes to where it belongs. */
+static bool read_body(struct vel_conn *c) {
+    size_t len;
+    char *at = vel_proto_h1_room(c, &len);
+    if (at == NULL)
+        return false;
+    ssize_t n = c->stream.ops->read(&c->stream, at, len);
+    c->unread = n == (ssize_t)len;
+    if (n > 0)
+        vel_proto_h1_input(c, at, (size_t)n);
+    else
+        read_failed(c, n);
+    return true;
+}
+
 static void read_shared(struct vel_conn *c) {
+    if (c->exchange != NULL && read_body(c))
+        return;
     ssize_t n = c->stream.ops->read(&c->stream, c->worker->in, VEL_READ_MAX);
     c->unread = n == VEL_READ_MAX;
     if (n > 0)

@@ -9,6 +9,10 @@ extern const struct vel_proto vel_proto_h1;
  * more behind it. May raise the connection's fate. */
 size_t vel_proto_h1_input(struct vel_conn *c, const char *in, size_t len);
 
+/* Where the next *len bytes of input may be read to, at most, instead of a buffer of the caller's; all of them belong
+ * to the body that is being collected. NULL: nowhere. */
+char *vel_proto_h1_room(struct vel_conn *c, size_t *len);
+
 /* The peer has ended its side. */
 void vel_proto_h1_eof(struct vel_conn *c);
 

@@ -219,6 +219,18 @@ size_t vel_proto_h1_input(struct vel_conn *c, const char *in, size_t len) {
     return at;
 }
 
+/* Below this a copy is cheaper than to ask. */
+#define ROOM_MIN 16384
+
+char *vel_proto_h1_room(struct vel_conn *c, size_t *len) {
+    struct vel_exchange *x = c->exchange;
+    uint64_t most = c->worker->config.body_memory, left = vel_h1_conn_awaits(&c->h1);
+    if (x == NULL || x->ended || left < ROOM_MIN || left > most || x->body.size > most - left)
+        return NULL;
+    *len = (size_t)left;
+    return vel_body_room(&x->body, *len);
+}
+
 void vel_proto_h1_eof(struct vel_conn *c) {
     struct vel_exchange *x = c->exchange;
     if (x != NULL && x->tunnel && c->fate == VEL_FATE_OPEN) {

@@ -26,6 +26,23 @@ static void check_content(const struct vel_body *body, const char *want) {
     CHECK(at == strlen(want) && memcmp(got, want, at) == 0);
 }
 
+static void a_run_that_was_read_to_its_place_is_not_copied(void) {
+    struct vel_body body = {0};
+    CHECK(vel_body_room(&body, 8) == NULL);
+    CHECK_INT(vel_body_add(&body, text("abc"), 100), VEL_OK);
+    CHECK(vel_body_room(&body, 8) == NULL);
+    CHECK_INT(vel_body_own(&body), VEL_OK);
+    char *room = vel_body_room(&body, 5000);
+    CHECK(room != NULL);
+    memcpy(room, "defgh", 5);
+    CHECK_INT(vel_body_add(&body, vel_slice(room, 5), 100), VEL_OK);
+    CHECK(body.bytes.at + 3 == room);
+    check_content(&body, "abcdefgh");
+    CHECK_INT(vel_body_add(&body, text("ij"), 100), VEL_OK);
+    check_content(&body, "abcdefghij");
+    vel_body_free(&body);
+}
+
 static void an_empty_body_reads_as_its_end(void) {
     struct vel_body body = {0};
     char at[4];
@@ -202,6 +219,7 @@ static void short_memory_is_told_and_leaks_nothing(void) {
 
 int main(void) {
     RUN(an_empty_body_reads_as_its_end);
+    RUN(a_run_that_was_read_to_its_place_is_not_copied);
     RUN(the_first_run_is_borrowed);
     RUN(own_copies_what_was_borrowed);
     RUN(a_second_run_makes_both_owned);

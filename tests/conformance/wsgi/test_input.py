@@ -2,6 +2,8 @@
 
 import io
 import os
+import random
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -162,7 +164,7 @@ def test_the_file_goes_with_the_input(serve: Serve) -> None:
         assert int(client.ask(request()).body) == idle
 
 
-@pytest.mark.parametrize("size", [1, 511 << 10, 512 << 10, (512 << 10) + 1, 3 << 20])
+@pytest.mark.parametrize("size", [1, (1 << 20) - 1, 1 << 20, (1 << 20) + 1, 3 << 20])
 def test_bodies_around_the_default_threshold(size: int) -> None:
     body = os.urandom(size)
 
@@ -171,6 +173,26 @@ def test_bodies_around_the_default_threshold(size: int) -> None:
         return [environ["wsgi.input"].read()]
 
     assert ask(app, request("POST", body=body)).body == body
+
+
+@pytest.mark.parametrize("size", [65_000, 100_000, 300_001, (1 << 20) - 1, 1 << 20, (1 << 20) + 1])
+def test_a_large_body_comes_in_pieces_and_another_request_right_behind(size: int) -> None:
+    body = random.Random(size).randbytes(size)
+    pieces = [65_536, 3, 20_000, size]
+
+    def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        start_response("200 OK", [])
+        return [environ["wsgi.input"].read()]
+
+    with Server(app) as server, Client(server) as client:
+        data = request("POST", body=body) + request("POST", body=b"behind")
+        for piece in pieces:
+            client.send(data[:piece])
+            data = data[piece:]
+            time.sleep(0.01)
+        client.send(data)
+        assert client.read().body == body
+        assert client.read().body == b"behind"
 
 
 def test_a_body_that_is_not_read_does_not_become_a_request(serve: Serve) -> None:

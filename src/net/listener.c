@@ -26,7 +26,7 @@ static void leave(struct vel_listener *l) {
 }
 
 static void nothing_accepted(struct vel_listener *l, int err, bool first) {
-    if (l->retiring > 0 && err != VEL_ELIMIT)
+    if (l->last_call && err != VEL_ELIMIT)
         leave(l); /* it is empty; a Unix socket, shut down before, says so by EINVAL */
     else if (err != VEL_EAGAIN && first)
         pause_accepting(l);
@@ -67,14 +67,17 @@ static void on_pause_over(struct vel_timer *t) {
     struct vel_listener *l = VEL_CONTAINER(t, struct vel_listener, pause);
     if (vel_loop_watch(l->loop, &l->watch, VEL_READ) != VEL_OK)
         vel_timer_start(t, &l->pause_timers, l->loop->now);
-    else if (l->retiring > 0)
+    else if (l->retiring > 0) {
+        l->last_call = true;
         empty(l);
+    }
 }
 
 int vel_listener_init(struct vel_listener *l, struct vel_loop *loop, int fd) {
     l->watch = (struct vel_watch){.fn = on_readable, .fd = fd};
     l->loop = loop;
     l->retiring = 0;
+    l->last_call = false;
     vel_timer_init(&l->pause);
     vel_timers_init(&l->pause_timers, VEL_ACCEPT_PAUSE_MS, on_pause_over);
     int rc = vel_loop_watch(loop, &l->watch, VEL_READ);
@@ -85,6 +88,7 @@ int vel_listener_init(struct vel_listener *l, struct vel_loop *loop, int fd) {
 
 void vel_listener_stop(struct vel_listener *l) {
     l->retiring = 0;
+    l->last_call = false;
     vel_loop_unwatch(l->loop, &l->watch);
     vel_timer_stop(&l->pause);
     vel_loop_remove_timers(l->loop, &l->pause_timers);
@@ -94,8 +98,12 @@ void vel_listener_retire(struct vel_listener *l) {
     if (stopped(l) && l->pause.in == NULL)
         return;
     l->retiring = VEL_RETIRE_MAX;
-    if (vel_sock_is_unix(l->watch.fd))
+    l->pause_timers.ms = VEL_RETIRE_MS;
+    l->last_call = vel_sock_is_unix(l->watch.fd);
+    if (l->last_call)
         vel_sock_refuse(l->watch.fd); /* before it is emptied: nobody can come in between */
+    else
+        vel_sock_begin_no_more(l->watch.fd); /* if not, those that begin are accepted too */
     if (!stopped(l))
         empty(l);
 }

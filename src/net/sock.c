@@ -5,7 +5,9 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <linux/filter.h>
 #include <linux/sockios.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/sendfile.h>
@@ -120,6 +122,21 @@ bool vel_sock_is_unix(int fd) {
     int domain = 0;
     socklen_t len = sizeof domain;
     return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 && domain == AF_UNIX;
+}
+
+/* The filter sees segments from the TCP header on, at whose byte 13 the flags are (RFC 9293 3.1). What is accepted from
+ * now on inherits it, and has no more use for a SYN. */
+bool vel_sock_begin_no_more(int fd) {
+    static const int no = 0;
+    struct sock_filter no_syn[] = {
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 13),
+        BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, TH_SYN, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, 0),
+        BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+    };
+    struct sock_fprog program = {.len = sizeof no_syn / sizeof *no_syn, .filter = no_syn};
+    setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &no, sizeof no);
+    return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) == 0;
 }
 
 void vel_sock_refuse(int fd) {

@@ -152,21 +152,25 @@ def describe_tcp(sock: socket.socket) -> Listener:
 
 
 def open_unix(place: Unix, backlog: int, mode: int) -> Listener:
+    try:
+        return bind_unix(place, backlog, mode)
+    except OSError as error:
+        raise StartError(f"cannot listen on {place}: {explain(error)}") from None
+
+
+def bind_unix(place: Unix, backlog: int, mode: int) -> Listener:
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        file = None
-        if place.is_abstract:
-            sock.bind("\0" + place.path[1:])
-            sock.listen(backlog)
-        else:
-            file = socket_files.bind(sock, place.path, mode, backlog)
         sock.setblocking(False)
-    except BaseException as error:
+        if not place.is_abstract:
+            file = socket_files.bind(sock, place.path, mode, backlog)
+            return describe_unix(sock)._replace(file=file)
+        sock.bind("\0" + place.path[1:])
+        sock.listen(backlog)
+        return describe_unix(sock)
+    except BaseException:
         sock.close()
-        if isinstance(error, OSError):
-            raise StartError(f"cannot listen on {place}: {explain(error)}") from None
         raise
-    return describe_unix(sock)._replace(file=file)
 
 
 def describe_unix(sock: socket.socket) -> Listener:

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import resource
 import socket
 import struct
 import time
@@ -153,6 +154,20 @@ def test_a_unix_socket_that_cannot_be(path: str, reason: str, tmp_path: Path, mo
     monkeypatch.chdir(tmp_path)
     Path("file").write_text("")
     assert refusal(Unix(path)) == f"unix:{path}: {reason}"
+
+
+@pytest.mark.parametrize("place", [Tcp("127.0.0.1", 0), Unix("a"), Unix("@velocem-none"), Descriptor(1)])
+def test_without_descriptors_it_is_one_line_too(place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with socket.socket() as last:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (last.fileno() + 1, limits[1]))
+        try:
+            line = refusal(place)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert line.startswith(f"{place}: ")
+    assert "Too many open files" in line or "it is no socket" in line
 
 
 # Inherited descriptors.

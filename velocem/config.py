@@ -289,9 +289,7 @@ class Config:
     limit_spool: int = option(
         64 << 20, size(0, 1 << 50), "most bytes of a slow reader's response in a file that frees its thread; 0 is none"
     )
-    body_memory: int = option(
-        1 << 20, size(0, 1 << 40), "most bytes of a body in memory; a longer one goes to a file"
-    )
+    body_memory: int = option(1 << 20, size(0, 1 << 40), "most bytes of a body in memory; a longer one goes to a file")
     ws_max_size: int = option(16 << 20, size(0, 1 << 40), "most bytes of a WebSocket message, expanded")
     ws_max_queue: int = option(32, whole(1, 1 << 20), "WebSocket messages that wait for the application")
     ws_ping_interval: float = option(20.0, seconds, "seconds of silence before a WebSocket is pinged; 0 is never")

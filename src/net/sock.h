@@ -34,8 +34,8 @@ bool vel_sock_is_unix(int fd);
 
 /* A listening TCP socket, whoever holds it, lets connections that are under way come to an end and no new ones begin:
  * their first packet is lost, and sent again by the client after a second, to whoever listens then. What waits for its
- * first bytes (TCP_DEFER_ACCEPT) waits no more once it has begun anew. False: the kernel lets this user set no filter, and
- * connections go on to begin. */
+ * first bytes (TCP_DEFER_ACCEPT) waits no more once it has begun anew. False: the kernel lets this user set no filter,
+ * and connections go on to begin. */
 bool vel_sock_begin_no_more(int fd);
 
 /* A listening socket refuses connections from now on, whoever holds it. What is in its queue can still be accepted if

@@ -1,0 +1,399 @@
+/* Finding the route of a path: a table of static paths first, then the tree, where each node is visited at most once.
+ */
+#include "router/frozen.h"
+#include "router/path.h"
+
+#include <stdlib.h>
+
+struct walk {
+    const struct vel_router *r;
+    const struct vel_query *query;
+    struct vel_match *match;
+    const struct vel_path *path; /* that is walked: the query's, or the labels of its host */
+    const struct vel_path *of_query;
+    uint32_t method; /* VEL_ROUTER_METHODS: one that no route names */
+    bool hosts;      /* the tree of hosts is walked: a leaf is a root of paths */
+    /* The route of the path with a slash more or less, and its parameters; VEL_NONE: none so far. */
+    uint32_t toggled;
+    unsigned ntoggled;
+    struct vel_slice toggled_params[VEL_MATCH_PARAMS];
+    /* Of a router that keeps all: what was collected, or the best so far. */
+    uint32_t *all; /* NULL: one is looked for */
+    size_t nall, most;
+    uint32_t best;
+    unsigned nbest;
+    size_t best_rest;
+    struct vel_slice best_params[VEL_MATCH_PARAMS];
+};
+
+static uint32_t method_of(const struct vel_router *r, struct vel_slice name) {
+    uint64_t key = vel_frozen_key(name.at, name.len);
+    for (uint32_t i = 0; i < r->nmethods; i++) {
+        const struct vel_frozen_method *method = &r->methods[i];
+        if (method->key == key && method->name.len == name.len)
+            if (name.len <= 8 || memcmp(method->name.at, name.at, name.len) == 0)
+                return i;
+    }
+    return VEL_ROUTER_METHODS;
+}
+
+/* --- leaves ------------------------------------------------------------------------------------------------------ */
+
+/* The leaf's route for the method, or VEL_NONE. */
+static inline uint32_t route_of(const struct walk *w, const struct vel_frozen_leaf *leaf) {
+    uint64_t bit = UINT64_C(1) << w->method;
+    if (leaf->methods & bit)
+        return w->r->routes[leaf->routes + (uint32_t)__builtin_popcountll(leaf->methods & (bit - 1))];
+    return leaf->any;
+}
+
+static void collect(struct walk *w, const struct vel_frozen_leaf *leaf) {
+    for (uint32_t i = 0; i < leaf->nall; i++, w->nall++)
+        if (w->nall < w->most)
+            w->all[w->nall] = w->r->routes[leaf->all + i];
+}
+
+/* The first that was added of all that fit. */
+static void keep_best(struct walk *w, const struct vel_frozen_leaf *leaf, uint32_t route, size_t rest) {
+    uint32_t any = leaf->any != VEL_NONE && leaf->any < route ? leaf->any : route;
+    if (any >= w->best)
+        return;
+    w->best = any;
+    w->nbest = w->match->nparams;
+    w->best_rest = rest;
+    memcpy(w->best_params, w->match->params, w->nbest * sizeof(*w->best_params));
+}
+
+static bool take_of_all(struct walk *w, const struct vel_frozen_leaf *leaf, uint32_t route, size_t rest) {
+    if (w->all != NULL)
+        collect(w, leaf);
+    else if (route != VEL_NONE)
+        keep_best(w, leaf, route, rest);
+    return false;
+}
+
+/* True ends the search. */
+static inline bool take(struct walk *w, uint32_t number, size_t rest) {
+    const struct vel_frozen_leaf *leaf = &w->r->leaves[number];
+    uint32_t route = route_of(w, leaf);
+    w->match->allow |= leaf->methods;
+    if (w->r->keep_all)
+        return take_of_all(w, leaf, route, rest);
+    if (route == VEL_NONE)
+        return false;
+    w->match->route = route;
+    w->match->rest = rest;
+    return true;
+}
+
+/* What would be there with the other ending: only worth something when nothing is here. */
+static void note_toggled(struct walk *w, uint32_t number) {
+    uint32_t route = route_of(w, &w->r->leaves[number]);
+    if (route == VEL_NONE || w->toggled != VEL_NONE || w->all != NULL)
+        return;
+    w->toggled = route;
+    w->ntoggled = w->match->nparams;
+    memcpy(w->toggled_params, w->match->params, w->ntoggled * sizeof(*w->toggled_params));
+}
+
+static bool walk(struct walk *w, uint32_t number, unsigned depth);
+
+/* The labels of the host have led to a tree of paths. */
+static bool enter_paths(struct walk *w, uint32_t root);
+
+/* --- segments ---------------------------------------------------------------------------------------------------- */
+
+static inline bool same_fixed(const struct vel_frozen_fixed *fixed, uint64_t key, struct vel_slice segment) {
+    if (fixed->key != key || fixed->len != segment.len)
+        return false;
+    return segment.len <= 8 || memcmp(fixed->text + 8, segment.at + 8, segment.len - 8) == 0;
+}
+
+static inline uint32_t fixed_child(const struct walk *w, const struct vel_frozen_node *node, struct vel_slice segment) {
+    const struct vel_frozen_fixed *fixed = w->r->fixed + node->fixed;
+    uint64_t key = vel_frozen_key(segment.at, segment.len);
+    if (node->nfixed <= VEL_FIXED_LINEAR) {
+        for (uint32_t i = 0; i < node->nfixed; i++)
+            if (same_fixed(&fixed[i], key, segment))
+                return fixed[i].child;
+        return VEL_NONE;
+    }
+    uint32_t i = (uint32_t)(vel_frozen_fixed_hash(segment.at, segment.len) >> node->shift);
+    for (; fixed[i].child != VEL_NONE; i = (i + 1) & (node->nfixed - 1))
+        if (same_fixed(&fixed[i], key, segment))
+            return fixed[i].child;
+    return VEL_NONE;
+}
+
+static bool ask(struct walk *w, const struct vel_frozen_part *part, struct vel_slice value) {
+    const struct vel_query *query = w->query;
+    if (value.len == 0 || value.len > VEL_PARAM_ASKED_MAX || query->ask == NULL)
+        return false;
+    int answer = query->ask(query->owner, part->foreign, w->match->nparams, value);
+    if (answer < 0)
+        w->match->found = VEL_FOUND_STOPPED;
+    return answer > 0;
+}
+
+/* Takes the value as the next parameter. */
+static bool take_param(struct walk *w, const struct vel_frozen_part *part, struct vel_slice value) {
+    bool foreign = part->kind == VEL_PARAM_RE || part->kind == VEL_PARAM_CUSTOM;
+    if (foreign ? !ask(w, part, value) : !vel_param_takes(part->kind, part->args, value))
+        return false;
+    w->match->params[w->match->nparams++] = value;
+    return true;
+}
+
+/* Literals and parameters in turn: a parameter goes to the first place where the literal behind it stands, the last one
+ * to the end.
+ */
+static bool take_parts(struct walk *w, const struct vel_frozen_try *try, struct vel_slice text) {
+    const struct vel_frozen_part *part = w->r->parts + try->part, *last = part + try->nparts - 1;
+    if (text.len < try->before.len || memcmp(text.at, try->before.at, try->before.len) != 0)
+        return false;
+    text = vel_slice(text.at + try->before.len, text.len - try->before.len);
+    for (; part < last; part++) {
+        const char *behind = text.len > 0 ? memmem(text.at + 1, text.len - 1, part->behind.at, part->behind.len) : NULL;
+        if (behind == NULL || !take_param(w, part, vel_slice(text.at, (size_t)(behind - text.at))))
+            return false;
+        size_t used = (size_t)(behind - text.at) + part->behind.len;
+        text = vel_slice(text.at + used, text.len - used);
+    }
+    if (text.len < last->behind.len)
+        return false;
+    text.len -= last->behind.len;
+    if (memcmp(text.at + text.len, last->behind.at, last->behind.len) != 0)
+        return false;
+    return take_param(w, last, text);
+}
+
+/* All that is left from the segment on; of a host all that stands in front of it. */
+static struct vel_slice left(const struct walk *w, unsigned depth) {
+    struct vel_slice segment = w->path->segments[depth];
+    if (w->hosts)
+        return vel_slice(w->path->end, (size_t)(segment.at + segment.len - w->path->end));
+    return vel_slice(segment.at, (size_t)(w->path->end - segment.at));
+}
+
+static inline bool try_matches(struct walk *w, const struct vel_frozen_try *try, unsigned depth) {
+    struct vel_slice text = try->kind == VEL_EDGE_PATH ? left(w, depth) : w->path->segments[depth];
+    w->match->visited++;
+    if (!try->simple)
+        return take_parts(w, try, text);
+    if (try->param != VEL_PARAM_STR)
+        return take_param(w, w->r->parts + try->part, text);
+    if (text.len == 0)
+        return false;
+    w->match->params[w->match->nparams++] = text;
+    return true;
+}
+
+/* --- nodes ------------------------------------------------------------------------------------------------------- */
+
+static bool take_leaf(struct walk *w, uint32_t leaf) {
+    if (leaf == VEL_NONE)
+        return false;
+    return w->hosts ? enter_paths(w, leaf) : take(w, leaf, w->query->path.len);
+}
+
+/* The path ends here. */
+static bool arrive(struct walk *w, const struct vel_frozen_node *node) {
+    if (node->leaf[w->path->slash] != VEL_NONE)
+        return take_leaf(w, node->leaf[w->path->slash]);
+    if (node->leaf[!w->path->slash] != VEL_NONE && !w->hosts)
+        note_toggled(w, node->leaf[!w->path->slash]);
+    return false;
+}
+
+/* Where what is left for a mount begins: the slash in front of the segment, or the one at the end, or the end. */
+static size_t rest_at(const struct walk *w, unsigned depth) {
+    const struct vel_path *path = w->path;
+    if (depth == path->nsegments)
+        return w->query->path.len - path->slash;
+    if (path->decoded)
+        return path->raw[depth] - 1;
+    return (size_t)(path->segments[depth].at - w->query->path.at) - 1;
+}
+
+static bool take_mount(struct walk *w, const struct vel_frozen_node *node, unsigned depth) {
+    return node->mount != VEL_NONE && take(w, node->mount, rest_at(w, depth));
+}
+
+static bool try_all(struct walk *w, const struct vel_frozen_node *node, unsigned depth) {
+    const struct vel_frozen_try *try = w->r->tries + node->tries, *end = try + node->ntries;
+    unsigned nparams = w->match->nparams;
+    for (; try < end; try++) {
+        if (try_matches(w, try, depth)) {
+            /* What takes all that is left ends the path as it stands, its slash included. */
+            bool took = try->kind == VEL_EDGE_PATH ? take_leaf(w, w->r->nodes[try->child].leaf[0])
+                                                   : walk(w, try->child, depth + 1);
+            if (took)
+                return true;
+        }
+        if (w->match->found == VEL_FOUND_STOPPED)
+            return true;
+        w->match->nparams = nparams;
+    }
+    return false;
+}
+
+/* True when the search is over, with match as it is to be. */
+static bool walk(struct walk *w, uint32_t number, unsigned depth) {
+    for (;; depth++) {
+        const struct vel_frozen_node *node = &w->r->nodes[number];
+        w->match->visited++;
+        if (depth == w->path->nsegments)
+            return arrive(w, node) || take_mount(w, node, depth);
+        number = fixed_child(w, node, w->path->segments[depth]);
+        if (node->ntries > 0 || node->mount != VEL_NONE) {
+            if (number != VEL_NONE && walk(w, number, depth + 1))
+                return true;
+            return try_all(w, node, depth) || take_mount(w, node, depth);
+        }
+        if (number == VEL_NONE)
+            return false;
+    }
+}
+
+/* --- static paths ------------------------------------------------------------------------------------------------ */
+
+/* The whole path, without parameters, from the root of a host. */
+static bool walk_static(struct walk *w, uint32_t root) {
+    struct vel_slice path = w->query->path;
+    bool slash;
+    if (path.len == 0)
+        return false;
+    slash = path.at[path.len - 1] == '/';
+    path.len -= slash;
+    uint32_t i = (uint32_t)(vel_frozen_hash(path.at, path.len, root) >> w->r->static_shift);
+    for (const struct vel_frozen_static *at; (at = &w->r->statics[i])->used; i = (i + 1) & w->r->static_mask) {
+        w->match->visited++;
+        if (at->len != path.len || at->root != root || memcmp(at->text, path.at, path.len) != 0)
+            continue;
+        return at->leaf[slash] != VEL_NONE && take(w, at->leaf[slash], w->query->path.len);
+    }
+    return false;
+}
+
+/* --- all of it --------------------------------------------------------------------------------------------------- */
+
+/* From the root of a host, or of every host. */
+static bool walk_paths(struct walk *w, uint32_t root) {
+    return (!w->r->keep_all && walk_static(w, root)) || walk(w, root, 0);
+}
+
+static bool enter_paths(struct walk *w, uint32_t root) {
+    const struct vel_path *labels = w->path;
+    w->path = w->of_query;
+    w->hosts = false;
+    bool took = walk_paths(w, root);
+    w->path = labels;
+    w->hosts = true;
+    return took;
+}
+
+static bool walk_hosts(struct walk *w) {
+    struct vel_path labels;
+    if (w->r->hosts == VEL_NONE || !vel_path_of_host(&labels, w->query->host, w->match->host_bytes, w->r->most))
+        return false;
+    w->path = &labels;
+    w->hosts = true;
+    bool took = walk(w, w->r->hosts, 0);
+    w->path = w->of_query;
+    w->hosts = false;
+    return took;
+}
+
+/* Without a table that could spare it the path is split first: it may be bad. */
+static bool split(struct walk *w, struct vel_path *path) {
+    const struct vel_query *query = w->query;
+    enum vel_path_result result = vel_path_split(path, query->path, query->encoded, query->scratch, w->r->most);
+    if (result == VEL_PATH_BAD)
+        w->match->found = VEL_FOUND_BAD;
+    w->of_query = w->path = path;
+    return result == VEL_PATH_OK;
+}
+
+static void begin(struct walk *w, const struct vel_router *r, const struct vel_query *query, struct vel_match *match) {
+    w->r = r;
+    w->query = query;
+    w->match = match;
+    w->method = method_of(r, query->method);
+    w->hosts = false;
+    w->toggled = w->best = VEL_NONE;
+    w->all = NULL;
+    match->found = VEL_FOUND_NOTHING;
+    match->allow = 0;
+    match->visited = 0;
+    match->nparams = 0;
+}
+
+static void found(struct vel_match *match, enum vel_found what, uint32_t route, const struct vel_slice *params,
+                  unsigned nparams) {
+    match->found = what;
+    match->route = route;
+    match->nparams = nparams;
+    memcpy(match->params, params, nparams * sizeof(*params));
+}
+
+/* No leaf ended the search. */
+static void settle(struct walk *w) {
+    struct vel_match *match = w->match;
+    if (match->found != VEL_FOUND_NOTHING)
+        return;
+    match->nparams = 0;
+    if (w->best != VEL_NONE) {
+        found(match, VEL_FOUND, w->best, w->best_params, w->nbest);
+        match->rest = w->best_rest;
+    } else if (match->allow != 0) {
+        match->found = VEL_FOUND_METHODS;
+    } else if (w->toggled != VEL_NONE) {
+        found(match, VEL_FOUND_SLASH, w->toggled, w->toggled_params, w->ntoggled);
+    }
+}
+
+void vel_router_match(const struct vel_router *r, const struct vel_query *query, struct vel_match *match) {
+    struct walk w;
+    struct vel_path path;
+    begin(&w, r, query, match);
+    bool simple = r->hosts == VEL_NONE && !r->keep_all;
+    if ((simple && walk_static(&w, 0)) ||
+        (split(&w, &path) && (walk_hosts(&w) || (simple ? walk(&w, 0, 0) : walk_paths(&w, 0))))) {
+        if (match->found != VEL_FOUND_STOPPED)
+            match->found = VEL_FOUND;
+        return;
+    }
+    settle(&w);
+}
+
+static int compare_numbers(const void *one, const void *other) {
+    uint32_t a = *(const uint32_t *)one, b = *(const uint32_t *)other;
+    return a < b ? -1 : a > b;
+}
+
+/* A route for several hosts or places may have been met twice. */
+static size_t sort_unique(uint32_t *routes, size_t count) {
+    size_t kept = 0;
+    qsort(routes, count, sizeof(*routes), compare_numbers);
+    for (size_t i = 0; i < count; i++)
+        if (kept == 0 || routes[kept - 1] != routes[i])
+            routes[kept++] = routes[i];
+    return kept;
+}
+
+size_t vel_router_all(const struct vel_router *r, const struct vel_query *query, struct vel_match *match,
+                      uint32_t *routes, size_t most) {
+    struct walk w;
+    struct vel_path path;
+    begin(&w, r, query, match);
+    w.all = routes;
+    w.nall = 0;
+    w.most = most;
+    if (r->keep_all && split(&w, &path)) {
+        walk_hosts(&w);
+        walk(&w, 0, 0);
+    }
+    if (match->found == VEL_FOUND_NOTHING && w.nall > 0)
+        match->found = VEL_FOUND;
+    return w.nall <= most ? sort_unique(routes, w.nall) : w.nall;
+}

@@ -2,20 +2,32 @@
 
 __version__ = "0.1.0"
 
+import importlib
 from typing import TYPE_CHECKING
 
 from velocem.server import Server, run
 
 if TYPE_CHECKING:
+    from velocem.accelerators import accelerate
     from velocem.loop import EventLoop, EventLoopPolicy, install, new_event_loop
+    from velocem.router import Router
 
-__all__ = ["EventLoop", "EventLoopPolicy", "Server", "__version__", "install", "new_event_loop", "run"]
+__all__ = [
+    "EventLoop",
+    "EventLoopPolicy",
+    "Router",
+    "Server",
+    "__version__",
+    "accelerate",
+    "install",
+    "new_event_loop",
+    "run",
+]
 
 
 def __getattr__(name: str) -> object:
-    """The event loop's names: a WSGI server is up sooner without asyncio."""
+    """What a WSGI server does not need, so that it is up sooner: the event loop imports asyncio."""
     if name not in __all__:
         raise AttributeError(f"module 'velocem' has no attribute {name!r}")
-    import velocem.loop  # noqa: PLC0415
-
-    return getattr(velocem.loop, name)
+    module = {"Router": "velocem.router", "accelerate": "velocem.accelerators"}.get(name, "velocem.loop")
+    return getattr(importlib.import_module(module), name)

@@ -112,6 +112,76 @@ class Worker:
     def stats(self) -> dict[str, int]:
         """Counters since the start: accepted, requests, refused, aborted, open, log_lines_dropped."""
 
+@final
+class Match:
+    """What a router found."""
+
+    @property
+    def target(self) -> Any:
+        """What was added for the path; None when it has not the method, or is to be redirected."""
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The values of its parameters, by name."""
+
+    @property
+    def route(self) -> Any:
+        """The Route, or None when the path has not the method."""
+
+    @property
+    def allow(self) -> tuple[str, ...]:
+        """The path's methods, when it has not the one asked for."""
+
+    @property
+    def rest(self) -> str:
+        """Of a mount: what is left of the path, from a slash on, or empty."""
+
+    @property
+    def slash(self) -> bool:
+        """With a slash more, or less, at its end the path would be the route's."""
+
+class RouterBase:
+    """The C part of velocem.Router."""
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self: ...
+    def lookup(
+        self, method: str, path: str | bytes, host: str | None = None, *, decoded: bool = False
+    ) -> tuple[Any, dict[str, Any]]:
+        """The target and the parameters. NotFound, MethodNotAllowed, BadPath."""
+
+    def match(self, method: str, path: str | bytes, host: str | None = None, *, decoded: bool = False) -> Match | None:
+        """What a request leads to; None when nothing has the path. BadPath."""
+
+    def allowed(self, path: str | bytes, host: str | None = None, *, decoded: bool = False) -> tuple[str, ...]:
+        """The methods that the path has; "*" when one route takes any."""
+
+    def freeze(self) -> None:
+        """Make now what the first question would make."""
+
+    def _candidates(self, path: str | bytes, host: str | None = None, *, decoded: bool = False) -> list[int]:
+        """Numbers of all routes that have the path, whatever the method; of a router that keeps all."""
+
+    def _visited(self, method: str, path: str | bytes, host: str | None = None, *, decoded: bool = False) -> int:
+        """How many nodes and edges were looked at."""
+
+    def _add(
+        self,
+        methods: tuple[str, ...] | None,
+        pattern: str,
+        host: str,
+        mount: bool,
+        target: Any,
+        about: Any,
+        names: tuple[str | None, ...] | None = None,
+        /,
+    ) -> int:
+        """The route's number, or -1 - the number of the one that is there already."""
+
+    def _options(self, ignore_slash: bool, keep_all: bool, redirect: bool, head: bool, decoded: bool, /) -> None: ...
+    @staticmethod
+    def _pieces(pattern: str, /) -> list[str | tuple[str, str, str]]:
+        """Literals, and name, converter and arguments of parameters. ValueError."""
+
 class BaseEventLoop:
     """The C part of velocem.EventLoop."""
 

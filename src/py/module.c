@@ -63,7 +63,9 @@ static int exec_module(PyObject *module) {
     struct vel_state *state = PyModule_GetState(module);
     if (vel_state_init(state, module) < 0 || PyModule_AddFunctions(module, loop_methods) < 0)
         return -1;
-    return PyModule_AddType(module, state->worker_type);
+    if (PyModule_AddType(module, state->worker_type) < 0 || PyModule_AddType(module, state->router_type) < 0)
+        return -1;
+    return PyModule_AddType(module, state->match_type);
 }
 
 static PyModuleDef_Slot slots[] = {

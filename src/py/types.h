@@ -13,3 +13,5 @@ extern PyType_Spec vel_file_wrapper_type_spec;
 extern PyType_Spec vel_driver_type_spec;
 extern PyType_Spec vel_done_type_spec;
 extern PyType_Spec vel_asgi_call_type_spec;
+extern PyType_Spec vel_router_type_spec;
+extern PyType_Spec vel_match_type_spec;

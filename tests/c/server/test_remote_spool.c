@@ -403,6 +403,94 @@ static void any_allocation_may_fail(void) {
     CHECK(whole > 0);
 }
 
+/* --- with threads ------------------------------------------------------------------------------------------------- */
+
+#define HEAD "HTTP/1.1 200 OK\r\nContent-Length: 400000\r\n\r\n"
+
+enum { THREADS = 2, CLIENTS = 8 };
+
+static struct crew {
+    struct vel_remote_thread base;
+    struct vel_app app;
+    pthread_t thread;
+} crew[THREADS];
+
+static void stream_by_a_thread(struct vel_exchange *x) {
+    struct vel_reply_head head = {.status = 200, .reason = VEL_SLICE("OK"), .length = TOTAL};
+    char own[BLOCK];
+    vel_exchange_head(x, &head);
+    for (int i = 0; i < BLOCKS; i++) {
+        memset(own, letter_of(i), BLOCK);
+        CHECK_INT(vel_exchange_data(x, vel_slice(own, BLOCK), NULL), VEL_OK);
+        CHECK_INT(vel_exchange_flush(x), VEL_OK);
+    }
+    vel_exchange_end(x);
+}
+
+static const struct vel_app_ops crew_ops = {.whole_body = true, .on_request = stream_by_a_thread};
+
+static void *crew_work(void *arg) {
+    vel_pool_work(&pool, &((struct crew *)arg)->base.base);
+    return NULL;
+}
+
+static void start_crew(uint64_t spool_max) {
+    start(spool_max);
+    for (int i = 0; i < THREADS; i++) {
+        crew[i].app.ops = &crew_ops;
+        crew[i].base = (struct vel_remote_thread){.app = &crew[i].app, .places = &place};
+        CHECK_INT(pthread_create(&crew[i].thread, NULL, crew_work, &crew[i]), 0);
+    }
+}
+
+static void stop_crew(void) {
+    vel_pool_close(&pool);
+    CHECK_INT(vel_pool_join(&pool, 10000), 0);
+    for (int i = 0; i < THREADS; i++)
+        CHECK_INT(pthread_join(crew[i].thread, NULL), 0);
+    client.fd = -1;
+    stop();
+}
+
+static void turn(void) {
+    CHECK(vel_worker_turn(&host.w, 1) >= 0);
+}
+
+/* With room for all of it every thread is free at the end without a byte having been read; the others have to be. */
+static void many_slow_clients_of_few_threads(void) {
+    static struct client clients[CLIENTS];
+    for (uint64_t max = TOTAL; max > 1000; max /= 6) {
+        int server_end, narrow = 4096;
+        start_crew(max);
+        descriptors = count_descriptors();
+        for (int i = 0; i < CLIENTS; i++) {
+            client_pair(&clients[i], &server_end);
+            CHECK(setsockopt(server_end, SOL_SOCKET, SO_SNDBUF, &narrow, sizeof narrow) == 0);
+            CHECK(send(clients[i].fd, GET, strlen(GET), 0) > 0);
+            host_serve(&host, server_end);
+        }
+        while (max == TOTAL && vel_pool_waiting(&pool) > 0)
+            turn();
+        for (int whole = 0; whole < CLIENTS;) {
+            whole = 0;
+            turn();
+            for (int i = 0; i < CLIENTS; i++) {
+                client_take(&clients[i], (size_t)(1000 + 3000 * i));
+                whole += clients[i].len >= sizeof HEAD - 1 + TOTAL;
+            }
+        }
+        for (int i = 0; i < CLIENTS; i++) {
+            client = clients[i];
+            check_body();
+            close(clients[i].fd);
+        }
+        while (pool.open > 0 || !vel_list_empty(&host.w.conns))
+            turn();
+        CHECK_INT(count_descriptors(), descriptors);
+        stop_crew();
+    }
+}
+
 int main(void) {
     RUN(a_thread_that_others_wait_for_is_free_before_its_client_has_read);
     RUN(without_others_it_waits_for_its_client);
@@ -417,4 +505,5 @@ int main(void) {
     RUN(a_client_that_goes_ends_it);
     RUN(a_client_that_goes_before_it_has_read_leaves_no_file);
     RUN(any_allocation_may_fail);
+    RUN(many_slow_clients_of_few_threads);
 }

@@ -1,7 +1,6 @@
 """The command line: options from the table, then one application served."""
 
 import argparse
-import platform
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn, cast
 
@@ -100,6 +99,8 @@ def show_size(number: int) -> str:
 
 
 def version_line() -> str:
+    import platform  # noqa: PLC0415 - who serves does not need it
+
     python = f"{platform.python_implementation()} {platform.python_version()}"
     return f"Velocem {__version__}, {python}, {platform.system()} {platform.machine()}"
 

@@ -3,7 +3,6 @@
 import ipaddress
 import math
 import os
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -413,10 +412,16 @@ def pyproject(folder: Path) -> Layer:
 
 def read_pyproject(path: Path) -> dict[str, object]:
     try:
-        document: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
+        raise ConfigError(f"{path}: {error}") from None
+    import tomllib  # noqa: PLC0415 - a tenth of what a start without such a file takes
+
+    try:
+        document: dict[str, Any] = tomllib.loads(text)
+    except ValueError as error:
         raise ConfigError(f"{path}: {error}") from None
     table: Any = document.get("tool", {}).get("velocem", {})
     if not isinstance(table, dict):

@@ -5,8 +5,11 @@
 #include "py/wsgi/file_wrapper.h"
 #include "py/wsgi/write.h"
 
-/* Blocks of one reply in one turn of the loop: a fast client and a fast generator must not keep the others waiting. */
-#define BLOCKS_A_TURN 16
+#include "base/clock.h"
+
+/* Of one reply in one turn of the loop: a fast client and a fast generator must not keep the others waiting, nor a slow
+ * one for more than a block. Going on with one is cheaper than going round: its client takes several blocks at once. */
+#define TURN_NS 200000
 
 /* A list of more blocks than this is iterated: a slow reader then holds back the copying of small ones. */
 #define BLOCKS_AT_ONCE 256
@@ -131,7 +134,8 @@ void vel_wsgi_iterate(struct vel_wsgi_run *run) {
         finish(run);
         return;
     }
-    for (int i = 0; i < BLOCKS_A_TURN; i++) {
+    uint64_t end = vel_clock_ns() + TURN_NS;
+    do {
         PyObject *block = PyIter_Next(run->iterator);
         if (run->wsgi->forked)
             vel_wsgi_leave(run->wsgi);
@@ -141,7 +145,7 @@ void vel_wsgi_iterate(struct vel_wsgi_run *run) {
         }
         if (!send_next(run, block))
             return;
-    }
+    } while (vel_clock_ns() < end);
     vel_exchange_yield(run->exchange);
 }
 

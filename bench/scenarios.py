@@ -193,7 +193,7 @@ def servers() -> Iterator[Scenario]:
         app="awaits",
         request=get(),
         among=USUAL,
-        rounds=7,
+        rounds=5,
     )
     yield Scenario(
         name="pipelined",
@@ -238,7 +238,7 @@ def servers() -> Iterator[Scenario]:
         app="hello",
         request=get(),
         among=frozenset(),
-        rounds=7,
+        rounds=5,
         floor=False,
         shared=True,
     )
@@ -395,7 +395,7 @@ def answers_of_frameworks() -> Iterator[Scenario]:
             request=get("/json"),
             answer=Answer(content_type="application/json", value={"message": "Hello, World!"}),
             among=PAGERS,
-            rounds=7,
+            rounds=5,
             requirements="page-fastapi.txt",
         )
 

@@ -163,6 +163,7 @@ def test_collections_at_every_step(serve: Serve) -> None:
         return Result(environ, start_response, write, wrapper)
 
     threshold = gc.get_threshold()
+    gc.freeze()  # what other tests have left is not looked at again each time
     gc.set_threshold(1)
     try:
         with Client(serve(app)) as client:
@@ -171,6 +172,7 @@ def test_collections_at_every_step(serve: Serve) -> None:
                 assert (response.get("X-A"), response.body) == ("one", b"ab")
     finally:
         gc.set_threshold(*threshold)
+        gc.unfreeze()
 
 
 def test_tracing_and_profiling(serve: Serve) -> None:

@@ -111,7 +111,12 @@ def postgres() -> Iterator[Database]:
         command = [program("postgres"), "-D", str(data)]
         for name, value in options.items():
             command += ["-c", f"{name}={value}"]
-        with running(command, folder, user, lambda: (folder / f".s.PGSQL.{port}").exists() and answers(port)):
+        asks = [program("pg_isready"), "-q", "-h", str(folder), "-p", str(port)]  # it listens before it is ready
+
+        def ready() -> bool:
+            return subprocess.run(asks, env=environment(), check=False).returncode == 0
+
+        with running(command, folder, user, ready):
             yield Database(str(folder), port)
 
 

@@ -136,6 +136,13 @@ static int narrower(const struct slow *a, const struct slow *b) {
     return 0;
 }
 
+static unsigned params_of(const struct slow *s) {
+    unsigned n = 0;
+    for (unsigned i = 0; i < s->n; i++)
+        n += s->segs[i].nparams;
+    return n;
+}
+
 static void check(const struct vel_router *r, unsigned nroutes, struct vel_slice path) {
     struct vel_match match;
     struct vel_query query = {.method = VEL_SLICE("GET"), .path = path, .ask = ask};
@@ -149,6 +156,7 @@ static void check(const struct vel_router *r, unsigned nroutes, struct vel_slice
     if (best >= 0) {
         MUST(match.route < nroutes && slow_takes(&slows[match.route], path));
         MUST(narrower(&slows[match.route], &slows[best]) == 0);
+        MUST(match.nparams == params_of(&slows[match.route]));
     }
     for (unsigned i = 0; match.found == VEL_FOUND && i < match.nparams; i++)
         MUST(match.params[i].at >= path.at && match.params[i].at + match.params[i].len <= path.at + path.len);

@@ -340,6 +340,7 @@ static void freeze_static(struct freezing *f, uint32_t number) {
     while (f->statics[i].used)
         i = (i + 1) & f->r->static_mask;
     const struct vel_frozen_node *node = &f->nodes[number];
+    f->r->static_lengths |= vel_frozen_length(len);
     f->statics[i] = (struct vel_frozen_static){
         .text = text, .len = len, .root = root, .leaf = {node->leaf[0], node->leaf[1]}, .used = true};
 }

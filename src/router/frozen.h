@@ -72,6 +72,7 @@ struct vel_router {
     const struct vel_frozen_static *statics;
     const struct vel_frozen_method *methods;
     const struct vel_foreign *foreign;
+    uint64_t static_lengths; /* a bit for each length that one has, the last for 63 and more */
     uint32_t static_shift, static_mask;
     uint32_t hosts; /* VEL_NONE: none */
     unsigned most;  /* segments that are worth looking at */
@@ -98,6 +99,10 @@ static inline uint64_t vel_frozen_key(const char *at, size_t len) {
            (uint64_t)(unsigned char)at[len - 1] << 16;
 }
 
+static inline uint64_t vel_frozen_length(size_t len) {
+    return UINT64_C(1) << (len < 63 ? len : 63);
+}
+
 /* Its upper bits are the good ones. */
 static inline uint64_t vel_frozen_hash(const char *at, size_t len, uint64_t seed) {
     uint64_t hash = (seed ^ len) * VEL_FROZEN_MULTIPLIER;
@@ -106,6 +111,14 @@ static inline uint64_t vel_frozen_hash(const char *at, size_t len, uint64_t seed
         hash ^= hash >> 32;
     }
     return (hash ^ vel_frozen_key(at, len)) * VEL_FROZEN_MULTIPLIER;
+}
+
+/* Calling memcmp costs more than the few words of a path. */
+static inline bool vel_frozen_same(const char *a, const char *b, size_t len) {
+    for (; len > 8; a += 8, b += 8, len -= 8)
+        if (vel_load8(a) != vel_load8(b))
+            return false;
+    return vel_frozen_key(a, len) == vel_frozen_key(b, len);
 }
 
 static inline uint64_t vel_frozen_fixed_hash(const char *at, size_t len) {

@@ -41,10 +41,13 @@ static uint32_t method_of(const struct vel_router *r, struct vel_slice name) {
 
 /* The leaf's route for the method, or VEL_NONE. */
 static inline uint32_t route_of(const struct walk *w, const struct vel_frozen_leaf *leaf) {
-    uint64_t bit = UINT64_C(1) << w->method;
-    if (leaf->methods & bit)
-        return w->r->routes[leaf->routes + (uint32_t)__builtin_popcountll(leaf->methods & (bit - 1))];
-    return leaf->any;
+    uint64_t bit = UINT64_C(1) << w->method, below = leaf->methods & (bit - 1);
+    uint32_t place = leaf->routes;
+    if (!(leaf->methods & bit))
+        return leaf->any;
+    for (; below != 0; below &= below - 1) /* few: shorter than the call that counts bits on every x86-64 */
+        place++;
+    return w->r->routes[place];
 }
 
 static void collect(struct walk *w, const struct vel_frozen_leaf *leaf) {
@@ -106,7 +109,7 @@ static bool enter_paths(struct walk *w, uint32_t root);
 static inline bool same_fixed(const struct vel_frozen_fixed *fixed, uint64_t key, struct vel_slice segment) {
     if (fixed->key != key || fixed->len != segment.len)
         return false;
-    return segment.len <= 8 || memcmp(fixed->text + 8, segment.at + 8, segment.len - 8) == 0;
+    return segment.len <= 8 || vel_frozen_same(fixed->text + 8, segment.at + 8, segment.len - 8);
 }
 
 static inline uint32_t fixed_child(const struct walk *w, const struct vel_frozen_node *node, struct vel_slice segment) {
@@ -237,6 +240,11 @@ static bool try_all(struct walk *w, const struct vel_frozen_node *node, unsigned
     return false;
 }
 
+/* Most nodes below a parameter: there is nothing to come back for. */
+static inline bool is_one_parameter(const struct walk *w, const struct vel_frozen_node *node) {
+    return node->ntries == 1 && node->mount == VEL_NONE && w->r->tries[node->tries].kind == VEL_EDGE_PARAM;
+}
+
 /* True when the search is over, with match as it is to be. */
 static bool walk(struct walk *w, uint32_t number, unsigned depth) {
     for (;; depth++) {
@@ -244,14 +252,21 @@ static bool walk(struct walk *w, uint32_t number, unsigned depth) {
         w->match->visited++;
         if (depth == w->path->nsegments)
             return arrive(w, node) || take_mount(w, node, depth);
-        number = fixed_child(w, node, w->path->segments[depth]);
-        if (node->ntries > 0 || node->mount != VEL_NONE) {
-            if (number != VEL_NONE && walk(w, number, depth + 1))
+        number = node->nfixed > 0 ? fixed_child(w, node, w->path->segments[depth]) : VEL_NONE;
+        bool only_tries = number == VEL_NONE;
+        if (only_tries && is_one_parameter(w, node)) {
+            if (!try_matches(w, w->r->tries + node->tries, depth))
+                return w->match->found == VEL_FOUND_STOPPED;
+            number = w->r->tries[node->tries].child;
+        } else if (node->ntries > 0 || node->mount != VEL_NONE) {
+            unsigned nparams = w->match->nparams;
+            if (!only_tries && walk(w, number, depth + 1))
                 return true;
+            w->match->nparams = nparams;
             return try_all(w, node, depth) || take_mount(w, node, depth);
-        }
-        if (number == VEL_NONE)
+        } else if (only_tries) {
             return false;
+        }
     }
 }
 
@@ -265,10 +280,12 @@ static bool walk_static(struct walk *w, uint32_t root) {
         return false;
     slash = path.at[path.len - 1] == '/';
     path.len -= slash;
+    if (!(w->r->static_lengths & vel_frozen_length(path.len)))
+        return false;
     uint32_t i = (uint32_t)(vel_frozen_hash(path.at, path.len, root) >> w->r->static_shift);
     for (const struct vel_frozen_static *at; (at = &w->r->statics[i])->used; i = (i + 1) & w->r->static_mask) {
         w->match->visited++;
-        if (at->len != path.len || at->root != root || memcmp(at->text, path.at, path.len) != 0)
+        if (at->len != path.len || at->root != root || !vel_frozen_same(at->text, path.at, path.len))
             continue;
         return at->leaf[slash] != VEL_NONE && take(w, at->leaf[slash], w->query->path.len);
     }

@@ -20,8 +20,9 @@ def test_the_change_log_has_this_version() -> None:
 
 
 def test_every_python_source_is_installed() -> None:
-    listed = set(re.findall(r"'([\w.]+\.(?:pyi?|typed))'", (ROOT / "velocem" / "meson.build").read_text()))
-    there = {path.name for pattern in ("*.py", "*.pyi", "py.typed") for path in (ROOT / "velocem").glob(pattern)}
+    package = ROOT / "velocem"
+    listed = set(re.findall(r"'([\w./]+\.(?:pyi?|typed))'", (package / "meson.build").read_text()))
+    there = {str(path.relative_to(package)) for name in ("*.py", "*.pyi", "py.typed") for path in package.rglob(name)}
     assert listed == there
 
 

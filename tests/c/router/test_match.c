@@ -51,6 +51,16 @@ static void a_way_that_ends_nowhere_is_gone_back(void) {
     vel_router_free(r);
 }
 
+/* Also where the way that is left has taken parameters without a choice. */
+static void parameters_of_a_way_that_ends_nowhere_are_forgotten(void) {
+    struct vel_router *r = ROUTER(0, "GET /{rest:path}", "POST /a/{x}", "POST /b/{x}/{y}/c", "GET /b/{z}/{u}/d");
+    CHECK_GET(r, "/a/1", "0 a/1");
+    CHECK_GET(r, "/b/1/2/c", "0 b/1/2/c");
+    CHECK_GET(r, "/b/1/2/d", "3 1 2");
+    CHECK_GET(r, "/b/1/2/3", "0 b/1/2/3");
+    vel_router_free(r);
+}
+
 static void the_narrower_converter_comes_first(void) {
     struct vel_router *r =
         ROUTER(0, "GET /{p:path}", "GET /{s}", "GET /{c:own}", "GET /{r:re(x+)}", "GET /{e:enum(one, two)}",
@@ -313,6 +323,7 @@ int main(void) {
     RUN(static_paths_are_what_they_are);
     RUN(text_beside_a_parameter_comes_first);
     RUN(a_way_that_ends_nowhere_is_gone_back);
+    RUN(parameters_of_a_way_that_ends_nowhere_are_forgotten);
     RUN(the_narrower_converter_comes_first);
     RUN(literals_around_parameters);
     RUN(escapes_are_decoded_segment_by_segment);

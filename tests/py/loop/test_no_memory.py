@@ -8,13 +8,9 @@ from pathlib import Path
 import pytest
 from support.process import environment
 
-# There CPython crashes by itself, with its own loop as well: a function that cannot be made takes references from its
-# module, and a coroutine that cannot be made is freed before it is one.
-pytestmark = pytest.mark.skipif(sys.version_info >= (3, 12), reason="CPython crashes by itself from 3.12 on")
-
 pytest.importorskip("_testcapi", reason="_testcapi, which makes allocations fail, is not installed")
 
-USES = ("callbacks", "tasks", "watchers", "stream", "server", "debug", "failing", "threads")
+USES = ("callbacks", "tasks", "watchers", "sockets", "stream", "server", "debug", "failing", "threads")
 
 # As in test_memory_errors.py.
 BROKEN = r"(?m)^(?!.*<function).*(a result with an exception set|without setting an exception)|Fatal"
@@ -28,5 +24,5 @@ def test_an_allocation_fails(use: str) -> None:
     assert result.returncode == 0, result.stderr[-3000:]
     assert not re.search(BROKEN, result.stderr), result.stderr[-3000:]
     failed, left = map(int, result.stdout.split())
-    assert failed > 20
+    assert failed > 10
     assert left <= failed // 8  # socket.accept and socketpair of CPython lose some

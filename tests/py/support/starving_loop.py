@@ -12,6 +12,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable
+from types import CodeType, FunctionType
 from typing import Any
 
 from support.loops import new_event_loop
@@ -126,6 +127,26 @@ async def watchers() -> None:
         assert await loop.sock_recv(one, 10) == b"y"
 
 
+async def sockets() -> None:
+    loop = asyncio.get_running_loop()
+    one, other = socket.socketpair()
+    with one, other:
+        one.setblocking(False)
+        other.setblocking(False)
+        loop.call_soon(other.send, b"one")
+        assert await loop.sock_recv(one, 10) == b"one"
+        loop.call_soon(other.send, b"other")
+        assert await loop.sock_recv_into(one, bytearray(10)) == 5
+        loop.call_soon(other.recv, 1 << 20)
+        await loop.sock_sendall(one, b"x" * 400_000)
+    with socket.create_server(("127.0.0.1", 0)) as listening, socket.socket() as client:
+        listening.setblocking(False)
+        client.setblocking(False)
+        loop.call_soon(client.connect_ex, listening.getsockname())
+        connection, _ = await loop.sock_accept(listening)
+        connection.close()
+
+
 async def stream() -> None:
     one, other = socket.socketpair()
     one.setblocking(False)
@@ -165,6 +186,9 @@ async def server() -> None:
 
 async def debug() -> None:
     asyncio.get_running_loop().set_debug(True)
+    await asyncio.sleep(0)  # only then the origins of coroutines are kept
+    # 3.12 and 3.13 crash when there is no memory for one: _Py_MakeCoro (Objects/genobject.c) has no frame to free.
+    sys.set_coroutine_origin_tracking_depth(0)
     asyncio.get_running_loop().slow_callback_duration = 0
     await callbacks()
     await tasks()
@@ -188,7 +212,7 @@ async def threads() -> None:
 
 
 USES: dict[str, Callable[[], Any]] = {
-    use.__name__: use for use in (callbacks, tasks, watchers, stream, server, debug, failing, threads)
+    use.__name__: use for use in (callbacks, tasks, watchers, sockets, stream, server, debug, failing, threads)
 }
 
 # Debug mode takes thousands, for where each call comes from.
@@ -199,8 +223,32 @@ def ring(*_: object) -> None:
     raise TooLongError
 
 
+def make_room() -> None:
+    """In CPython's table of the task that each loop runs.
+
+    dict_setdefault_ref_lock_held (Objects/dictobject.c of 3.13) counts an entry for which the table could not grow, and
+    the next growing then reads past its end.
+    """
+    current: dict[Any, Any] = asyncio.tasks._current_tasks  # type: ignore[attr-defined]
+    current.clear()
+    current.update(dict.fromkeys(range(1000)))
+
+
+def spare_code() -> list[CodeType]:
+    """References to the code of inner functions, to be kept to the end of the process.
+
+    A function that cannot be made costs one too many: MAKE_FUNCTION (Python/bytecodes.c of 3.12 and 3.13) releases the
+    code and leaves it on the stack, where it is released again.
+    """
+    functions = (o for o in gc.get_objects() if isinstance(o, FunctionType))
+    inner = {id(part): part for f in functions for part in f.__code__.co_consts if isinstance(part, CodeType)}
+    return [part for part in inner.values() for _ in range(500)]
+
+
 def attempt(use: Callable[[], Any], number: int) -> BaseException | None:
     """What came of it with the number-th allocation failing, once it runs: CPython's own set-up cannot do without."""
+    if sys.version_info[:2] == (3, 13):
+        make_room()
     loop = new_event_loop()
 
     async def starved() -> None:
@@ -243,6 +291,7 @@ def starve(use: Callable[[], Any], stride: int) -> int:
         failed += error is not None
         fine = 0 if error is not None else fine + 1
         del error
+        gc.collect()  # nothing of one attempt is there in the next
     return failed
 
 
@@ -251,12 +300,15 @@ def main(name: str) -> None:
     warnings.simplefilter("ignore")
     signal.signal(signal.SIGALRM, ring)
     attempt(USES[name], 1_000_000)
+    spare = spare_code() if sys.version_info >= (3, 12) else []
     gc.collect()
     descriptors = len(os.listdir("/proc/self/fd"))
     failed = starve(USES[name], STRIDES.get(name, 1))
     gc.collect()
     left = len(os.listdir("/proc/self/fd")) - descriptors
     print(failed, left, flush=True)
+    if spare:
+        os._exit(0)
 
 
 if __name__ == "__main__":

@@ -246,6 +246,25 @@ class BaseEventLoop:
         ssl_handshake_timeout: float | None = None,
         ssl_shutdown_timeout: float | None = None,
     ) -> None: ...
+    # Each gives NotImplemented for what it leaves to the library: TLS, debug mode, a descriptor that others watch.
+    def _recv_now(self, sock: socket, n: int, /) -> Any:
+        """The bytes, or a future of them."""
+
+    def _recv_into_now(self, sock: socket, buffer: Any, /) -> Any:
+        """How many came, or a future of it."""
+
+    def _sendall_now(self, sock: socket, data: Any, /) -> Any:
+        """None, or a future."""
+
+    def _accept_now(self, sock: socket, /) -> Any:
+        """Socket and address, or a future of them."""
+
+    def _connect_now(self, sock: socket, address: Any, /) -> Any:
+        """None, or a future. The address is one that needs no look-up."""
+
+    def _sock_leave(self, sock: socket, future: asyncio.Future[Any], /) -> None:
+        """Nobody waits for such a future any more."""
+
     def _flush(self) -> None:
         """Send what this thread's running callback has written."""
 

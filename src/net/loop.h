@@ -12,6 +12,7 @@ enum vel_io {
     VEL_WRITE = 2,
     VEL_HUP = 4,   /* the peer has closed its side; told with VEL_READ */
     VEL_ERROR = 8, /* it failed, or both sides are closed (what came before may still be read); always told */
+    VEL_EDGE = 16, /* asked for only: what is so is told once, and again when it has become so anew */
 };
 
 struct vel_watch;
@@ -44,10 +45,10 @@ int vel_loop_init(struct vel_loop *loop);
 void vel_loop_free(struct vel_loop *loop);
 
 /* Sets what is asked for of w->fd: registers it, changes it, or (io 0) only keeps errors told. No system call when
- * nothing changes. Level-triggered: what was told is told again in every turn until it is no longer so or no longer
- * asked for. So VEL_HUP comes only with VEL_READ or when it is asked for (VEL_HUP alone: to learn that a peer left
- * while nothing is read), and after VEL_ERROR the watch must go, or be read to its end when VEL_READ came with it.
- * VEL_OK, VEL_ESYS or VEL_ENOMEM. */
+ * nothing changes. Level-triggered but for VEL_EDGE: what was told is told again in every turn until it is no longer so
+ * or no longer asked for. So VEL_HUP comes only with VEL_READ or when it is asked for (VEL_HUP alone: to learn that a
+ * peer left while nothing is read), and after VEL_ERROR the watch must go, or be read to its end when VEL_READ came
+ * with it. VEL_OK, VEL_ESYS or VEL_ENOMEM. */
 int vel_loop_watch(struct vel_loop *loop, struct vel_watch *w, unsigned io);
 
 /* After it fn is not called, also not for an event of the present turn that was already fetched. Before the

@@ -1,4 +1,4 @@
-/* The poller of Linux: level-triggered epoll. */
+/* The poller of Linux: epoll. */
 #include "net/poll.h"
 
 #include "base/err.h"
@@ -17,7 +17,8 @@
 /* EPOLLRDHUP only where it is asked for: level-triggered, it would be told in every turn to a writer that waits for a
  * peer which has closed its side and still reads. EPOLLERR and EPOLLHUP are always told. */
 static uint32_t events_of(unsigned io) {
-    return (io & VEL_READ ? EPOLLIN : 0u) | (io & VEL_WRITE ? EPOLLOUT : 0u) | (io & VEL_HUP ? EPOLLRDHUP : 0u);
+    return (io & VEL_READ ? EPOLLIN : 0u) | (io & VEL_WRITE ? EPOLLOUT : 0u) | (io & VEL_HUP ? EPOLLRDHUP : 0u) |
+           (io & VEL_EDGE ? EPOLLET : 0u);
 }
 
 static unsigned io_of(uint32_t events) {

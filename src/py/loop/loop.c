@@ -3,11 +3,16 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/mem.h"
 
 /* While callbacks keep coming the kernel is asked at least this often: a system call costs as much as five callbacks.
  */
 #define ROUNDS_UNPOLLED 32
 #define UNPOLLED_NS 100000
+
+/* From this much on a bytes object is allocated for what comes. Not one of VEL_AIO_IN, which malloc would map and unmap
+ * each time. */
+#define LARGE ((size_t)16 << 10)
 
 /* --- errors ------------------------------------------------------------------------------------------------------ */
 
@@ -37,6 +42,19 @@ int vel_aio__set_error(int rc) {
     else
         PyErr_SetFromErrno(PyExc_OSError);
     return -1;
+}
+
+/* --- the buffer -------------------------------------------------------------------------------------------------- */
+
+char *vel_aio__in(struct vel_aio *loop) {
+    if (loop->in == NULL && (loop->in = vel_alloc(VEL_AIO_IN)) == NULL)
+        PyErr_NoMemory();
+    return loop->in;
+}
+
+size_t vel_aio__expected(size_t n, size_t room) {
+    size_t next = n == room ? 2 * n : n + n / 8;
+    return n < LARGE ? 0 : next < VEL_AIO_IN ? next : VEL_AIO_IN;
 }
 
 /* --- the GIL ----------------------------------------------------------------------------------------------------- */

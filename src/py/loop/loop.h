@@ -41,8 +41,12 @@ struct vel_aio_inbox {
     atomic_bool asleep;         /* the loop waits, or is about to: who files something wakes it */
 };
 
+/* As asyncio's max_size. One such buffer a loop: an idle connection has none. */
+#define VEL_AIO_IN ((size_t)256 << 10)
+
 union vel_addr;
-struct vel_aio_fd; /* watch.c */
+struct vel_aio_fd;    /* watch.c */
+struct vel_aio__sock; /* sock.c */
 struct vel_handle;
 struct vel_transport;
 
@@ -67,7 +71,7 @@ struct vel_aio {
     unsigned nspare[2];
     struct vel_transport *written;   /* chain of those that have something to flush when the callback returns */
     struct vel_transport *unsettled; /* chain of those whose interest changes before the wait */
-    char *in;                        /* what all transports receive into; NULL until the first does */
+    char *in;                        /* what all receive into, VEL_AIO_IN bytes; NULL until the first does */
     struct vel_aio_fd **fds;         /* by descriptor; owned, NULL where nothing is watched */
     size_t nfds;
     struct vel_aio_inbox inbox;
@@ -135,6 +139,13 @@ int vel_aio__check_open(struct vel_aio *loop);
 
 /* time.monotonic(), to the bit. */
 double vel_aio__time(void);
+
+/* loop->in, or NULL with MemoryError. */
+char *vel_aio__in(struct vel_aio *loop);
+
+/* The size of the bytes object that the next receive goes straight into, when the last gave n bytes of room; 0: of
+ * none, since copying costs less than allocating. What comes may grow by doubling, and shrinks at once. */
+size_t vel_aio__expected(size_t n, size_t room);
 
 /* ready.c */
 int vel_aio__ring_visit(struct vel_ready_ring *ring, visitproc visit, void *arg);
@@ -226,6 +237,31 @@ PyObject *vel_aio__flush_python(PyObject *o, PyObject *unused);
 static inline int vel_aio__after_callback(struct vel_aio *loop, int error) {
     return loop->written != NULL ? vel_aio__flush_written(loop, error) : error;
 }
+
+/* sock.c: what sock_recv and its kin wait for on one descriptor, kept with it in the table. */
+PyObject *vel_aio__recv_now(PyObject *o, PyObject *const *args, Py_ssize_t nargs);
+PyObject *vel_aio__recv_into_now(PyObject *o, PyObject *const *args, Py_ssize_t nargs);
+PyObject *vel_aio__sendall_now(PyObject *o, PyObject *const *args, Py_ssize_t nargs);
+PyObject *vel_aio__accept_now(PyObject *o, PyObject *sock);
+PyObject *vel_aio__connect_now(PyObject *o, PyObject *const *args, Py_ssize_t nargs);
+PyObject *vel_aio__sock_leave(PyObject *o, PyObject *const *args, Py_ssize_t nargs);
+/* VEL_READ and VEL_WRITE for what the descriptor's own watch has to ask for in its place. */
+unsigned vel_aio__sock_wanted(const struct vel_aio__sock *s);
+/* Goes on with what waits. 0, or -1 with what ends the run. */
+int vel_aio__sock_told(struct vel_aio__sock *s, unsigned io);
+/* The kernel forgets its watch: another comes for the descriptor, or it is not the same any more. */
+void vel_aio__sock_release(struct vel_aio__sock *s);
+/* The same, and nobody waits any more: as with asyncio, which takes the descriptor from them. */
+void vel_aio__sock_forget(struct vel_aio__sock *s);
+void vel_aio__sock_free(struct vel_aio__sock *s);
+void vel_aio__sock_forked(struct vel_aio__sock *s);
+int vel_aio__sock_visit(struct vel_aio__sock *s, visitproc visit, void *arg);
+
+/* watch.c: the field of a descriptor for it, made if need be; NULL with MemoryError. What is in it, or NULL. */
+struct vel_aio__sock **vel_aio__sock_at(struct vel_aio *loop, int fd);
+struct vel_aio__sock *vel_aio__sock_of(const struct vel_aio *loop, size_t fd);
+/* Neither a transport, nor an acceptor, nor a callback is there. */
+bool vel_aio__fd_is_free(const struct vel_aio *loop, int fd);
 
 /* listen.c */
 PyObject *vel_aio__start_serving(PyObject *o, PyObject *args, PyObject *kwargs);

@@ -50,22 +50,21 @@ static int file(struct vel_aio *loop, struct vel_ready entry) {
     return rc;
 }
 
-static bool take(struct vel_aio *loop, struct vel_ready *entry) {
+/* All under one lock. What there is no memory for stays. */
+int vel_aio__inbox_empty(struct vel_aio *loop) {
+    struct vel_ready_ring *from = &loop->inbox.ring;
+    struct vel_ready entry;
+    int rc = VEL_OK;
     pthread_mutex_lock(&loop->inbox.mutex);
-    bool some = vel_aio__ring_pop(&loop->inbox.ring, entry);
-    if (!some)
+    while (rc == VEL_OK && from->len > 0) {
+        rc = vel_aio__ring_push(&loop->ready, &from->entries[from->head]);
+        if (rc == VEL_OK)
+            vel_aio__ring_pop(from, &entry);
+    }
+    if (rc == VEL_OK)
         atomic_store(&loop->inbox.filled, false);
     pthread_mutex_unlock(&loop->inbox.mutex);
-    return some;
-}
-
-/* One at a time, so that what cannot be taken over for want of memory stays where it is dropped with an error. */
-int vel_aio__inbox_empty(struct vel_aio *loop) {
-    struct vel_ready entry;
-    while (take(loop, &entry))
-        if (vel_aio_soon(loop, entry) < 0)
-            return -1;
-    return 0;
+    return rc == VEL_OK ? 0 : vel_aio__set_error(rc);
 }
 
 /* The loop's own thread files where call_soon does: one queue, first in, first out. A loop that does not run belongs to

@@ -135,7 +135,7 @@ static int call_with(struct vel_transport *t, PyObject *method, PyObject *arg) {
 /* Also after what ends the run, rc: a later one finds the transport there. */
 static int resolve(struct vel_aio *loop, PyObject *waiter, int rc) {
     PyObject *raised = rc < 0 ? vel_take_raised() : NULL, *argv[] = {waiter, Py_None};
-    PyObject *done = PyObject_Vectorcall(loop->st->set_result, argv, 2, NULL);
+    PyObject *done = PyObject_Vectorcall(loop->st->set_unless_cancelled, argv, 2, NULL);
     Py_XDECREF(done);
     if (raised == NULL)
         return done != NULL ? 0 : -1;

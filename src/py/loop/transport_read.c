@@ -2,16 +2,8 @@
 #include "py/loop/transport.h"
 
 #include "base/err.h"
-#include "base/mem.h"
 
 #include <errno.h>
-
-/* As asyncio's max_size. One such buffer a loop: an idle connection has none. */
-#define READ_MAX ((size_t)256 << 10)
-
-/* After a receive of this much the next one goes straight into a bytes object a little larger than the last: copying
- * costs more than allocating. Not into one of READ_MAX, which malloc would map and unmap each time. */
-#define LARGE ((size_t)16 << 10)
 
 static const char failed_read[] = "Fatal read error on socket transport";
 
@@ -55,19 +47,13 @@ static int deliver(struct vel_transport *t, PyObject *data) {
     return 0;
 }
 
-/* What comes may grow by doubling, and shrinks at once. */
-static void expect(struct vel_transport *t, size_t n, size_t room) {
-    size_t next = n == room ? 2 * n : n + n / 8;
-    t->expected = n < LARGE ? 0 : next < READ_MAX ? next : READ_MAX;
-}
-
 static int read_large(struct vel_transport *t) {
     size_t room = t->expected;
     PyObject *data = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)room);
     if (data == NULL)
         return vel_aio__transport_fail(t, failed_read);
     ssize_t n = receive(t->watch.fd, PyBytes_AS_STRING(data), room);
-    expect(t, n > 0 ? (size_t)n : 0, room);
+    t->expected = vel_aio__expected(n > 0 ? (size_t)n : 0, room);
     if (n <= 0) {
         int error = errno;
         Py_DECREF(data);
@@ -81,15 +67,14 @@ static int read_large(struct vel_transport *t) {
 
 static int read_small(struct vel_transport *t) {
     struct vel_aio *loop = t->loop;
-    if (loop->in == NULL && (loop->in = vel_alloc(READ_MAX)) == NULL) {
-        PyErr_NoMemory();
+    char *in = vel_aio__in(loop);
+    if (in == NULL)
         return vel_aio__transport_fail(t, failed_read);
-    }
-    ssize_t n = receive(t->watch.fd, loop->in, READ_MAX);
+    ssize_t n = receive(t->watch.fd, in, VEL_AIO_IN);
     if (n <= 0)
         return n == 0 ? on_eof(t) : receive_failed(t);
-    expect(t, (size_t)n, READ_MAX);
-    PyObject *data = PyBytes_FromStringAndSize(loop->in, n);
+    t->expected = vel_aio__expected((size_t)n, VEL_AIO_IN);
+    PyObject *data = PyBytes_FromStringAndSize(in, n);
     return data != NULL ? deliver(t, data) : vel_aio__transport_fail(t, failed_read);
 }
 

@@ -219,7 +219,7 @@ static int maybe_resume(struct vel_transport *t) {
 static int all_is_out(struct vel_transport *t) {
     if (t->empty_waiter != NULL) {
         PyObject *argv[] = {t->empty_waiter, Py_None};
-        PyObject *done = PyObject_Vectorcall(t->loop->st->set_result, argv, 2, NULL);
+        PyObject *done = PyObject_Vectorcall(t->loop->st->set_unless_cancelled, argv, 2, NULL);
         Py_XDECREF(done);
         if (done == NULL)
             return -1;

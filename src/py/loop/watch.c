@@ -19,12 +19,45 @@ struct vel_aio_fd {
     PyObject *file;       /* what has the fileno(), so that it can be taken off by it after it was closed; or NULL */
     PyObject *transport;  // borrowed: a transport takes itself off before it goes
     PyObject *acceptor;   /* owned; or NULL */
+    struct vel_aio__sock *sock; /* owned; what sock_recv and its kin have here, or NULL */
 };
+
+/* --- what the kernel watches ------------------------------------------------------------------------------------- */
+
+static unsigned wanted(const struct vel_aio_fd *slot) {
+    unsigned socks = slot->sock != NULL ? vel_aio__sock_wanted(slot->sock) : 0;
+    return (slot->handles[READER] != NULL ? VEL_READ : 0u) | (slot->handles[WRITER] != NULL ? VEL_WRITE : 0u) | socks;
+}
+
+/* A descriptor that was closed behind our back is not known to the kernel any more: its number, used again, is new. */
+static int watch_anew(struct vel_aio_fd *slot, unsigned io) {
+    vel_loop_unwatch(&slot->loop->net, &slot->watch);
+    return vel_loop_watch(&slot->loop->net, &slot->watch, io);
+}
+
+static int settle(struct vel_aio_fd *slot) {
+    struct vel_loop *net = &slot->loop->net;
+    unsigned io = wanted(slot);
+    if (io == 0) {
+        vel_loop_unwatch(net, &slot->watch);
+        return VEL_OK;
+    }
+    int rc = vel_loop_watch(net, &slot->watch, io);
+    return rc == VEL_ESYS && errno == ENOENT ? watch_anew(slot, io) : rc;
+}
 
 /* --- told -------------------------------------------------------------------------------------------------------- */
 
 static int make_ready(struct vel_aio_fd *slot, enum side side) {
     return vel_aio__soon_handle(slot->loop, Py_NewRef(slot->handles[side]));
+}
+
+/* A callback was added where sock_recv or its like waits: the one watch serves both. */
+static int go_on(struct vel_aio_fd *slot, unsigned io) {
+    int rc = vel_aio__sock_told(slot->sock, io);
+    if (settle(slot) != VEL_OK)
+        vel_loop_unwatch(&slot->loop->net, &slot->watch);
+    return rc;
 }
 
 /* They wait for their turn as asyncio's do: behind what is ready already. An error is for both to find. */
@@ -35,6 +68,8 @@ static void on_event(struct vel_watch *w, unsigned io) {
         rc = make_ready(slot, READER);
     if (rc == 0 && (io & (VEL_WRITE | VEL_ERROR)) && slot->handles[WRITER] != NULL)
         rc = make_ready(slot, WRITER);
+    if (rc == 0 && slot->sock != NULL)
+        rc = go_on(slot, io);
     if (rc < 0)
         vel_aio_raise_later(slot->loop);
 }
@@ -73,25 +108,18 @@ static struct vel_aio_fd *find_or_make(struct vel_aio *loop, int fd) {
     return loop->fds[fd];
 }
 
-static unsigned wanted(const struct vel_aio_fd *slot) {
-    return (slot->handles[READER] != NULL ? VEL_READ : 0u) | (slot->handles[WRITER] != NULL ? VEL_WRITE : 0u);
+struct vel_aio__sock **vel_aio__sock_at(struct vel_aio *loop, int fd) {
+    struct vel_aio_fd *slot = find_or_make(loop, fd);
+    return slot != NULL ? &slot->sock : NULL;
 }
 
-/* A descriptor that was closed behind our back is not known to the kernel any more: its number, used again, is new. */
-static int watch_anew(struct vel_aio_fd *slot, unsigned io) {
-    vel_loop_unwatch(&slot->loop->net, &slot->watch);
-    return vel_loop_watch(&slot->loop->net, &slot->watch, io);
+struct vel_aio__sock *vel_aio__sock_of(const struct vel_aio *loop, size_t fd) {
+    return fd < loop->nfds && loop->fds[fd] != NULL ? loop->fds[fd]->sock : NULL;
 }
 
-static int settle(struct vel_aio_fd *slot) {
-    struct vel_loop *net = &slot->loop->net;
-    unsigned io = wanted(slot);
-    if (io == 0) {
-        vel_loop_unwatch(net, &slot->watch);
-        return VEL_OK;
-    }
-    int rc = vel_loop_watch(net, &slot->watch, io);
-    return rc == VEL_ESYS && errno == ENOENT ? watch_anew(slot, io) : rc;
+bool vel_aio__fd_is_free(const struct vel_aio *loop, int fd) {
+    const struct vel_aio_fd *slot = find(loop, fd);
+    return slot == NULL || (slot->transport == NULL && slot->acceptor == NULL && slot->watch.io == 0);
 }
 
 /* --- transports and acceptors ------------------------------------------------------------------------------------ */
@@ -100,6 +128,8 @@ int vel_aio__own_fd(struct vel_aio *loop, int fd, PyObject *transport) {
     struct vel_aio_fd *slot = find_or_make(loop, fd);
     if (slot == NULL)
         return -1;
+    if (slot->sock != NULL)
+        vel_aio__sock_forget(slot->sock);
     slot->transport = transport;
     return 0;
 }
@@ -128,6 +158,8 @@ int vel_aio__put_acceptor(struct vel_aio *loop, int fd, PyObject *acceptor) {
         return -1;
     }
     vel_aio__take_acceptor(loop, fd);
+    if (slot->sock != NULL)
+        vel_aio__sock_forget(slot->sock);
     slot->acceptor = acceptor;
     return 0;
 }
@@ -153,6 +185,8 @@ static int put(struct vel_aio *loop, int fd, PyObject *file, enum side side, PyO
     }
     PyObject *old = slot->handles[side];
     slot->handles[side] = handle;
+    if (slot->sock != NULL)
+        vel_aio__sock_release(slot->sock);
     int rc = settle(slot);
     if (rc != VEL_OK) {
         slot->handles[side] = old;
@@ -322,6 +356,9 @@ int vel_aio__fds_visit(struct vel_aio *loop, visitproc visit, void *arg) {
         Py_VISIT(slot->handles[WRITER]);
         Py_VISIT(slot->file);
         Py_VISIT(slot->acceptor);
+        int rc = slot->sock != NULL ? vel_aio__sock_visit(slot->sock, visit, arg) : 0;
+        if (rc != 0)
+            return rc;
         if (slot->transport != NULL && vel_aio__transport_is_held(slot->transport))
             Py_VISIT(slot->transport);
     }
@@ -339,6 +376,7 @@ static void clear_slot(struct vel_aio *loop, struct vel_aio_fd *slot) {
     Py_CLEAR(slot->handles[WRITER]);
     Py_CLEAR(slot->file);
     Py_CLEAR(slot->acceptor);
+    vel_aio__sock_free(slot->sock);
     vel_free(slot);
 }
 
@@ -364,6 +402,8 @@ int vel_aio__fds_forked(struct vel_aio *loop) {
             rc = vel_aio__transport_forked(slot->transport);
         if (rc == 0 && slot->acceptor != NULL)
             rc = vel_aio__acceptor_forked(slot->acceptor);
+        if (slot->sock != NULL)
+            vel_aio__sock_forked(slot->sock);
     }
     return rc;
 }

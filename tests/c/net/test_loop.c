@@ -78,6 +78,26 @@ static void interest_can_change(void) {
     fixture_close(&f);
 }
 
+static void an_edge_is_told_once(void) {
+    struct fixture f;
+    fixture_open(&f, note);
+    CHECK_INT(vel_loop_watch(&f.loop, &f.a.watch, VEL_READ | VEL_WRITE | VEL_EDGE), VEL_OK);
+    CHECK_INT(vel_loop_turn(&f.loop, -1), 1);
+    CHECK_INT(f.a.last, VEL_WRITE);
+    CHECK_INT(vel_loop_turn(&f.loop, 0), 0);
+    for (int i = 0; i < 2; i++) { /* the first byte is still there when the second comes */
+        CHECK_INT(send(f.b.watch.fd, "x", 1, 0), 1);
+        CHECK_INT(vel_loop_turn(&f.loop, -1), 1);
+        CHECK(f.a.last & VEL_READ);
+        CHECK_INT(vel_loop_turn(&f.loop, 0), 0);
+    }
+    end_close(&f.b);
+    CHECK_INT(vel_loop_turn(&f.loop, -1), 1);
+    CHECK(f.a.last & VEL_HUP);
+    CHECK_INT(vel_loop_turn(&f.loop, 0), 0);
+    fixture_close(&f);
+}
+
 /* A poller that has gone shows whether one was made. */
 static void the_same_interest_is_no_system_call(void) {
     struct fixture f;
@@ -622,6 +642,7 @@ static void a_broken_poller_ends_the_turn(void) {
 int main(void) {
     RUN(a_readable_descriptor_is_told);
     RUN(interest_can_change);
+    RUN(an_edge_is_told_once);
     RUN(the_same_interest_is_no_system_call);
     RUN(a_failed_watch_is_not_registered);
     RUN(a_reader_is_told_that_its_peer_has_closed);

@@ -71,6 +71,10 @@ def shape(template: str) -> Shape:
 def fields(template: str) -> list[tuple[str, int]] | None:
     """Names and places of a simple template's fields."""
     segments = template.split("/")
-    if not template.startswith("/") or template == "/" or any("{" in s and not FIELD.fullmatch(s) for s in segments):
+    if (
+        not template.startswith("/")
+        or template.endswith("/")
+        or any("{" in s and not FIELD.fullmatch(s) for s in segments)
+    ):
         return None
     return [(segment[1:-1], place) for place, segment in enumerate(segments) if "{" in segment]

@@ -23,6 +23,8 @@ static int accept_after_making_room(struct vel_listener *l, union vel_addr *peer
 static void leave(struct vel_listener *l) {
     vel_listener_stop(l);
     vel_sock_refuse(l->watch.fd);
+    if (l->on_left != NULL)
+        l->on_left(l);
 }
 
 static void nothing_accepted(struct vel_listener *l, int err, bool first) {

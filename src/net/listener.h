@@ -30,10 +30,12 @@ struct vel_listener {
     /* Descriptors are used up: the owner may close something idle, or stop the listener. Returns true when it closed
      * something. May be NULL. */
     bool (*on_exhausted)(struct vel_listener *l);
+    /* It has retired: it is stopped, and its socket refuses. May be NULL. */
+    void (*on_left)(struct vel_listener *l);
     void *owner;
 };
 
-/* fd must be a listening, non-blocking stream socket; it stays the caller's to close. Starts accepting. The two
+/* fd must be a listening, non-blocking stream socket; it stays the caller's to close. Starts accepting. The
  * functions and owner are set by the caller, before or after. VEL_OK, VEL_ESYS or VEL_ENOMEM. */
 int vel_listener_init(struct vel_listener *l, struct vel_loop *loop, int fd);
 

@@ -103,6 +103,11 @@ static bool on_exhausted(struct vel_listener *l) {
     return true;
 }
 
+/* It may have been what the end waited for. */
+static void on_left(struct vel_listener *l) {
+    vel_worker_set_due(VEL_CONTAINER(l, struct vel_port, listener)->worker);
+}
+
 static void stop_listening(struct vel_worker *w) {
     for (size_t i = 0; i < w->nports; i++)
         vel_listener_stop(&w->ports[i].listener);
@@ -130,6 +135,7 @@ static int listen_on(struct vel_worker *w, const struct vel_socket *sockets, siz
             .name = sockets[i].name, .port = sockets[i].port, .path = sockets[i].path, .index = (unsigned)i};
         port->listener.on_accept = on_accept;
         port->listener.on_exhausted = on_exhausted;
+        port->listener.on_left = on_left;
         int err = vel_listener_init(&port->listener, w->loop, sockets[i].fd);
         if (err != VEL_OK)
             return err;

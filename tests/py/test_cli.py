@@ -320,6 +320,26 @@ def test_terminate_closes_idle_connections(folder: Path) -> None:
         assert process.wait() == 0
 
 
+ASYNC = """
+async def app(scope, receive, send):
+    assert scope["type"] == "http"
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
+    await send({"type": "http.response.body"})
+"""
+
+
+@pytest.mark.parametrize("workers", ["0", "1"])
+@pytest.mark.parametrize("app", ["site_app:app", "async_app:app"])
+def test_with_nobody_to_wait_for_it_ends_at_once(app: str, workers: str, folder: Path) -> None:
+    (folder / "async_app.py").write_text(ASYNC)
+    options = ("--port", "0", "--workers", workers, "--timeout-graceful-shutdown", "100")
+    with Process(app, *options, cwd=folder) as process:
+        with Client(process.address) as client:
+            client.ask(request())
+        process.send(signal.SIGTERM)
+        assert process.wait(40) == 0
+
+
 @pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT])
 def test_a_second_signal_does_not_wait(second: signal.Signals, folder: Path) -> None:
     with Process("site_app:app", "--port", "0", cwd=folder) as process, Client(process.address) as client:

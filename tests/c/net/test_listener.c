@@ -24,6 +24,7 @@ struct fixture {
     int stop_at; /* on_accept stops the listener at this many */
     int refuse_at;
     int asked, spare; /* on_exhausted: how often, and how many it can close */
+    int left;         /* how often it has told that it has retired */
     bool stop_when_asked;
 };
 
@@ -49,12 +50,17 @@ static bool on_exhausted(struct vel_listener *l) {
     return true;
 }
 
+static void on_left(struct vel_listener *l) {
+    ((struct fixture *)l->owner)->left++;
+}
+
 static void fixture_open(struct fixture *f) {
     *f = (struct fixture){0};
     CHECK_INT(vel_loop_init(&f->loop), VEL_OK);
     f->fd = tcp_listen(&f->at);
     f->listener.on_accept = on_accept;
     f->listener.on_exhausted = on_exhausted;
+    f->listener.on_left = on_left;
     f->listener.owner = f;
     CHECK_INT(vel_listener_init(&f->listener, &f->loop, f->fd), VEL_OK);
 }
@@ -334,6 +340,7 @@ static void check_refused(const struct fixture *f) {
 }
 
 static void check_left(const struct fixture *f) {
+    CHECK_INT(f->left, 1);
     CHECK_INT(f->listener.watch.io, 0);
     CHECK(!vel_listener_is_retiring(&f->listener));
     CHECK(f->listener.pause.in == NULL);

@@ -12,6 +12,10 @@ ROOT = Path(__file__).resolve().parent.parent
 OLDEST = (3, 11)
 NEWEST_TO_LOOK_FOR = 14
 
+# What is the same under every interpreter: the benchmark, which the machine's python3 runs alone whatever it measures,
+# the sources, the protocol below Python, and processes that are broken from outside.
+SAME = ("tests/py/bench", "tests/source", "tests/conformance/http1", "tests/faults")
+
 PROBE = """
 import importlib.util, json, os, platform, sys, sysconfig
 header = os.path.join(sysconfig.get_path("include"), "Python.h")
@@ -98,8 +102,7 @@ def main() -> int:
             continue
         print(f"{label} ({interpreter.path})", flush=True)
         try:
-            # The benchmark is run by the machine's python3 alone, whatever it measures.
-            run(environment(interpreter) / "bin" / "pytest", "-q", "--ignore=tests/py/bench")
+            run(environment(interpreter) / "bin" / "pytest", "-q", *(f"--ignore={path}" for path in SAME))
         except subprocess.CalledProcessError as error:
             failed.append(f"{label}: {Path(error.cmd[0]).name} failed with {error.returncode}")
     print("\n".join(failed), end="\n" if failed else "")

@@ -41,7 +41,7 @@ struct vel_asgi_call {
     bool complete;   /* the request is here */
     bool told;       /* and its end was given to the application */
     bool left;       /* the peer has ended its side behind it */
-    bool gone;       /* the client went before its reply was complete */
+    bool gone;       /* the client went, or was sent away, before the application had ended */
     bool drains;
     bool trailers; /* announced */
     struct vel_field inline_fields[VEL_ASGI_FIELDS_INLINE];

@@ -77,6 +77,7 @@ void vel_asgi__closed(struct vel_asgi_call *call, unsigned code, struct vel_slic
 
 /* Everything is said, and the server is to close first (RFC 6455 7.1.1). */
 static void end_tunnel(struct vel_asgi_call *call) {
+    call->gone = true;
     if (call->exchange == NULL)
         return;
     vel_exchange_end(call->exchange);
@@ -123,6 +124,7 @@ void vel_asgi_socket_eof(struct vel_asgi_call *call) {
 void vel_asgi_socket_drain(struct vel_asgi_call *call) {
     if (call->socket->state == VEL_ASGI_SOCKET_OPEN) {
         vel_asgi__close(call, VEL_WS_RESTART, VEL_SLICE("service restart"));
+        call->gone = true;
         vel_asgi_wake(call);
     }
 }

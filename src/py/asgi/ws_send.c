@@ -271,9 +271,9 @@ static PyObject *answer_handshake(struct vel_asgi_call *call, PyObject *type, Py
 PyObject *vel_asgi_send_socket(struct vel_asgi_call *call, PyObject *type, PyObject *message) {
     struct vel_state *st = vel_state_of(Py_TYPE(call));
     enum vel_asgi_socket_state state = call->socket->state;
-    if (state == VEL_ASGI_SOCKET_CLOSING)
+    if (state == VEL_ASGI_SOCKET_CLOSING && !call->gone)
         return raise_order(type, "the socket is closed");
-    if (call->exchange == NULL || state == VEL_ASGI_SOCKET_CLOSED) {
+    if (call->exchange == NULL || state >= VEL_ASGI_SOCKET_CLOSING) {
         /* Both sides may close at once: that is no fault. */
         if (vel_asgi_is(type, st->websocket_close) && call->asgi != NULL)
             return Py_NewRef(call->asgi->done);

@@ -287,6 +287,61 @@ def test_a_lost_peer_is_1006_and_sending_to_it_raises() -> None:
     assert told == [{"type": "websocket.disconnect", "code": 1006, "reason": ""}, "ClientDisconnectedError"]
 
 
+@pytest.mark.parametrize("ending", [b"\x88\x80\0\0\0\0", b"\xff\x80\0\0\0\0", b""], ids=["close", "bad frame", "end"])
+def test_an_application_that_sends_to_a_peer_that_closed_is_not_logged(
+    ending: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The standard has send() raise there, and most applications do nothing about it."""
+    raised: list[BaseException] = []
+
+    async def app(_scope: Scope, receive: Receive, send: Send) -> None:
+        await accept(receive, send)
+        try:
+            while True:
+                await send({"type": "websocket.send", "text": "tick"})
+                await asyncio.sleep(0)
+        except OSError as error:
+            raised.append(error)
+            raise
+
+    with Server(http_only(app)) as server, Client(server) as client:
+        client.send(HANDSHAKE + b"\r\n" + ending)
+        if not ending:
+            client.shut()
+        client.read_all_of_broken()
+    assert [type(error).__name__ for error in raised] == ["ClientDisconnectedError"]
+    assert "the application failed" not in caplog.text
+
+
+def test_an_application_that_sends_to_a_socket_of_a_draining_server_is_told_as_of_a_peer_that_left(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    raised: list[BaseException] = []
+
+    async def app(_scope: Scope, receive: Receive, send: Send) -> None:
+        await accept(receive, send)
+        try:
+            while True:
+                await send({"type": "websocket.send", "text": "tick"})
+                await asyncio.sleep(0)
+        except Exception as error:
+            raised.append(error)
+            raise
+
+    server = Server(http_only(app))
+    server.start()
+    with connect(server.url.replace("http", "ws")) as sock:
+        assert sock.recv() == "tick"
+        stopper = threading.Thread(target=server.stop)
+        stopper.start()
+        with pytest.raises(ConnectionClosed):
+            list(sock)
+        stopper.join()
+        assert sock.close_code == 1012
+    assert [type(error).__name__ for error in raised] == ["ClientDisconnectedError"]
+    assert "the application failed" not in caplog.text
+
+
 def test_a_draining_server_says_that_it_restarts() -> None:
     told: list[Message] = []
 

@@ -60,6 +60,7 @@ class AsgiWorker:
         self._runner = asyncio.Runner(loop_factory=new_event_loop)
         self._killed = False
         self._over = False
+        self._ending = False
         self._waiter: asyncio.Future[None] | None = None
         self._serving: asyncio.Task[None] | None = None
         try:
@@ -105,11 +106,20 @@ class AsgiWorker:
     def run(self) -> None:
         """Serve in the calling thread until stopped."""
         try:
-            self._runner.run(self._serve())
+            self._run()
+        except BaseException:
+            self._end()
+            raise
+        finally:
+            self._core.close()
+            self._runner.close()
+
+    def _run(self) -> None:
+        self._serving = self._loop.create_task(self._serve())
+        try:
+            self._loop.run_until_complete(self._serving)
         except MemoryError:
             self._go_on()
-        finally:
-            self._runner.close()
 
     def _go_on(self) -> None:
         """A MemoryError of asyncio's own ends the run, but what one request has no memory for does not end others."""
@@ -122,19 +132,28 @@ class AsgiWorker:
         if task is not None:
             task.result()
 
+    def _end(self) -> None:
+        """The application, or a signal, has broken out of the loop: what it has begun is ended all the same, once."""
+        self.kill()
+        if self._ending:
+            return
+        if self._serving is None or self._serving.done():  # it was in a step of it
+            self._serving = self._loop.create_task(self._serve())
+        self._loop.run_until_complete(self._serving)
+
     def _on_over(self) -> None:
         self._over = True
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
     async def _serve(self) -> None:
-        self._serving = asyncio.current_task()
         self._waiter = self._loop.create_future()
         if not self._over:
             await self._waiter
         await self._end_calls()
         self._core.close()
         await asyncio.sleep(0)  # tasks that wait to be used end in the next round
+        self._ending = True
         await self._lifespan.shutdown()
 
     async def _end_calls(self) -> None:

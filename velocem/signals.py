@@ -37,11 +37,12 @@ class Handler:
         self.worker.stop(retire=retire)
 
     def kill(self, frame: FrameType | None) -> None:
-        """Stop at once."""
+        """Stop at once; asked again, do not even wait for what an ASGI application does at its end."""
+        again = self.stopping
         self.stopping = self.killed = True
         self.worker.kill()
         # The loop itself runs no Python code: any frame above run() belongs to a call that would keep us waiting.
-        if self.frame is not None and frame is not self.frame:
+        if self.frame is not None and frame is not self.frame and (again or not is_loop(frame)):
             raise KeyboardInterrupt
 
     def run(self) -> None:
@@ -53,6 +54,13 @@ class Handler:
                 raise
         finally:
             self.frame = None
+
+
+def is_loop(frame: FrameType | None) -> bool:
+    """Whether it is asyncio's, which calls the loop in C: asyncio itself may not have been imported."""
+    if frame is None or frame.f_code.co_name != "run_forever":
+        return False
+    return frame.f_globals.get("__name__") == "asyncio.base_events"
 
 
 def stop_or_kill(handler: Handler, frame: FrameType | None, retire: Sequence[int]) -> None:

@@ -45,9 +45,9 @@ static int parse(struct arguments *out, PyObject *const *args, Py_ssize_t nargs,
 
 /* Raises an exception of velocem.router's, made from the arguments, which are stolen. Always NULL. */
 static PyObject *raise_error(const char *name, PyObject *first, PyObject *second) {
-    PyObject *module = PyImport_ImportModule("velocem.router");
+    PyObject *module = first != NULL ? PyImport_ImportModule("velocem.router") : NULL; /* else that is raised already */
     PyObject *type = module != NULL ? PyObject_GetAttrString(module, name) : NULL;
-    PyObject *error = type != NULL && first != NULL ? PyObject_CallFunctionObjArgs(type, first, second, NULL) : NULL;
+    PyObject *error = type != NULL ? PyObject_CallFunctionObjArgs(type, first, second, NULL) : NULL;
     if (error != NULL)
         PyErr_SetObject(type, error);
     Py_XDECREF(error);

@@ -1,0 +1,15 @@
+"""A router without memory, and what it leaves behind."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def test_no_allocation_that_fails_breaks_a_router_and_nothing_leaks() -> None:
+    pytest.importorskip("_testcapi", reason="_testcapi, which makes allocations fail, is not installed")
+    script = Path(__file__).with_name("starving_router.py")
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False, timeout=100)
+    assert done.returncode == 0, done.stderr
+    assert "whole" in done.stdout

@@ -81,7 +81,7 @@ def outcome(question: Callable[[], Any]) -> Any:
 def starve(name: str, question: Callable[[], Any]) -> None:
     right = told(outcome(question))
     for number in range(1, 400):
-        failed = False
+        failed, got = False, None
         _testcapi.set_nomemory(number, number + 1)
         try:
             got = outcome(question)

@@ -52,6 +52,25 @@ char *vel_aio__in(struct vel_aio *loop) {
     return loop->in;
 }
 
+/* The kernel copies from and to the beginnings of pages. Where the other end is a few bytes before or after one, it
+ * takes twice as long: 60 us instead of 30 for an echo of 100 KiB. */
+static bool is_slow(const void *at) {
+    return ((uintptr_t)at + 64) % 4096 < 128;
+}
+
+PyObject *vel_aio__room(size_t size) {
+    PyObject *data = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)size);
+    if (data == NULL || !is_slow(PyBytes_AS_STRING(data)))
+        return data;
+    PyObject *other = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)size); /* behind it */
+    if (other == NULL) {
+        PyErr_Clear();
+        return data;
+    }
+    Py_DECREF(data);
+    return other;
+}
+
 size_t vel_aio__expected(size_t n, size_t room) {
     size_t next = n == room ? 2 * n : n + n / 8;
     return n < LARGE ? 0 : next < VEL_AIO_IN ? next : VEL_AIO_IN;

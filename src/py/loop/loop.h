@@ -143,6 +143,9 @@ double vel_aio__time(void);
 /* loop->in, or NULL with MemoryError. */
 char *vel_aio__in(struct vel_aio *loop);
 
+/* A bytes object of that size, to be filled by the kernel. NULL with MemoryError. */
+PyObject *vel_aio__room(size_t size);
+
 /* The size of the bytes object that the next receive goes straight into, when the last gave n bytes of room; 0: of
  * none, since copying costs less than allocating. What comes may grow by doubling, and shrinks at once. */
 size_t vel_aio__expected(size_t n, size_t room);

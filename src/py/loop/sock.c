@@ -117,7 +117,7 @@ static ssize_t receive(int fd, struct vel_aio__sock *s, void *at, size_t room) {
 }
 
 static PyObject *recv_straight(int fd, struct vel_aio__sock *s, size_t room) {
-    PyObject *data = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)room);
+    PyObject *data = vel_aio__room(room);
     if (data == NULL)
         return NULL;
     ssize_t n = receive(fd, s, PyBytes_AS_STRING(data), room);

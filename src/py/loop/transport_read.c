@@ -49,7 +49,7 @@ static int deliver(struct vel_transport *t, PyObject *data) {
 
 static int read_large(struct vel_transport *t) {
     size_t room = t->expected;
-    PyObject *data = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)room);
+    PyObject *data = vel_aio__room(room);
     if (data == NULL)
         return vel_aio__transport_fail(t, failed_read);
     ssize_t n = receive(t->watch.fd, PyBytes_AS_STRING(data), room);

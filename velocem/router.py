@@ -30,29 +30,38 @@ class RouteError(ValueError):
     """A pattern that is none, or a route that is there already; says where both were added."""
 
 
-class NotFound(LookupError):  # noqa: N818 - as the status is called
+class _Told(Exception):  # noqa: N818
+    """An exception that keeps its path, and makes its text when it is asked for: misses are many."""
+
+    @property
+    def path(self) -> Any:
+        return self.args[-1]
+
+
+class NotFound(_Told, LookupError):  # noqa: N818 - as the status is called
     """No route has the path."""
 
-    def __init__(self, path: object) -> None:
-        super().__init__(f"no route for {path!r}")
-        self.path = path
+    def __str__(self) -> str:
+        return f"no route for {self.path!r}"
 
 
-class MethodNotAllowed(LookupError):  # noqa: N818
+class MethodNotAllowed(_Told, LookupError):  # noqa: N818
     """Routes have the path, but with other methods: ``allow``."""
 
-    def __init__(self, allow: tuple[str, ...], path: object) -> None:
-        super().__init__(f"{path!r} has {', '.join(allow)}")
-        self.allow = allow
-        self.path = path
+    @property
+    def allow(self) -> tuple[str, ...]:
+        methods: tuple[str, ...] = self.args[0]
+        return methods
+
+    def __str__(self) -> str:
+        return f"{self.path!r} has {', '.join(self.allow)}"
 
 
-class BadPath(ValueError):  # noqa: N818
+class BadPath(_Told, ValueError):  # noqa: N818
     """No path at all: a broken escape, a NUL, or a parameter that is not UTF-8."""
 
-    def __init__(self, path: object) -> None:
-        super().__init__(f"{path!r} is no path")
-        self.path = path
+    def __str__(self) -> str:
+        return f"{self.path!r} is no path"
 
 
 @dataclass(frozen=True, slots=True)

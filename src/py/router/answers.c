@@ -43,9 +43,19 @@ static int parse(struct arguments *out, PyObject *const *args, Py_ssize_t nargs,
 
 /* --- misses ------------------------------------------------------------------------------------------------------ */
 
+/* Importing what is there already would cost as much as all the rest of a miss. */
+static PyObject *router_module(void) {
+    PyObject *name = PyUnicode_FromString("velocem.router");
+    PyObject *module = name != NULL ? PyImport_GetModule(name) : NULL;
+    if (module == NULL && name != NULL && !PyErr_Occurred())
+        module = PyImport_Import(name);
+    Py_XDECREF(name);
+    return module;
+}
+
 /* Raises an exception of velocem.router's, made from the arguments, which are stolen. Always NULL. */
 static PyObject *raise_error(const char *name, PyObject *first, PyObject *second) {
-    PyObject *module = first != NULL ? PyImport_ImportModule("velocem.router") : NULL; /* else that is raised already */
+    PyObject *module = first != NULL ? router_module() : NULL; /* else that is raised already */
     PyObject *type = module != NULL ? PyObject_GetAttrString(module, name) : NULL;
     PyObject *error = type != NULL ? PyObject_CallFunctionObjArgs(type, first, second, NULL) : NULL;
     if (error != NULL)

@@ -18,6 +18,7 @@ AccessFormat = Literal["common", "combined", "json"]
 Accept = Literal["own", "shared"]
 Interface = Literal["auto", "wsgi", "asgi"]
 LifespanMode = Literal["auto", "on", "off"]
+LoopName = Literal["velocem", "auto"]
 
 ENV_PREFIX = "VELOCEM_"
 NO_FD = -1
@@ -216,6 +217,15 @@ def read_forwarded_headers(value: object) -> tuple[str, ...]:
     return found
 
 
+def read_loop(value: object) -> LoopName:
+    """There is one; users of other servers have it from their start-up scripts."""
+    if value in ("asyncio", "uvloop"):
+        raise ConfigError(
+            f"{value} cannot serve: connections are watched by Velocem's own event loop, and applications run on it"
+        )
+    return cast("LoopName", choice(*get_args(LoopName))(value))
+
+
 def option(default: T, read: Reader[T], help: str) -> T:  # noqa: A002
     """A row of the table."""
     return field(default=default, metadata={"read": read, "help": help})
@@ -250,6 +260,9 @@ class Config:
     pid: str = option("", text, "file that the process number is written to; empty is none")
     interface: Interface = option("auto", read_interface, "what the application speaks: auto, wsgi or asgi")
     lifespan: LifespanMode = option("auto", read_lifespan, "whether an ASGI application has one: auto, on or off")
+    loop: LoopName = option(
+        "velocem", read_loop, "the event loop of ASGI applications: velocem, or auto, which is that"
+    )
     factory: bool = option(False, flag, "call what is named to get the application")
     app_dir: str = option(".", text, "folder to import the application from")
     log_level: str = option("info", choice(*LEVELS), "least level of the server's log: " + ", ".join(LEVELS))
@@ -323,6 +336,7 @@ class Options(TypedDict, total=False):
     pid: str
     interface: Interface
     lifespan: LifespanMode
+    loop: LoopName
     factory: bool
     app_dir: str
     log_level: str

@@ -153,6 +153,13 @@ LISTED = " (velocem --help lists the options)"
         (["a:b", "--port", "x"], "--port: 'x' is not a whole number from 0 to 65535"),
         (["a:b", "--timeout-header=-1"], "--timeout-header: '-1' is not a number of seconds from 0 to 604800"),
         (["a:b", "--interface", "native"], "--interface: native is not available in this version"),
+        (
+            ["a:b", "--loop", "uvloop"],
+            (
+                "--loop: uvloop cannot serve: connections are watched by Velocem's own event loop, "
+                "and applications run on it"
+            ),
+        ),
         (["a:b", "-w", "x"], "--workers: 'x' is not a whole number from 0 to 1000"),
         (["a:b", "-b", "/run/a"], f"--bind: '/run/a' is not {FORMS}"),
         (["a:b", "--fd", "3", "--port", "1"], "--port and --fd exclude each other; --bind takes several places"),

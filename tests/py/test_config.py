@@ -217,6 +217,13 @@ def test_one_family_of_forwarded_headers_excludes_the_other() -> None:
         assert "is not a list of x-forwarded-for, " in refusal(call({"forwarded_headers": value}))
 
 
+def test_other_event_loops_are_refused_with_the_reason() -> None:
+    assert build(command_line({"loop": "auto"})).loop == "auto"
+    for name in ("asyncio", "uvloop"):
+        assert refusal(command_line({"loop": name})).startswith(f"--loop: {name} cannot serve: connections are watched")
+    assert refusal(command_line({"loop": "trio"})) == "--loop: 'trio' is not one of velocem, auto"
+
+
 @pytest.mark.parametrize("name", ["native"])
 def test_interfaces_of_later_versions_are_refused(name: str) -> None:
     assert refusal(command_line({"interface": name})) == f"--interface: {name} is not available in this version"

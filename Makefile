@@ -36,7 +36,7 @@ SAN_OPTIONS := -Dbuildtype=debugoptimized -Db_lto=false -Db_lundef=false -Db_san
 ASAN := abort_on_error=1:strict_string_checks=1:detect_stack_use_after_return=1
 UBSAN := print_stacktrace=1:halt_on_error=1
 
-.PHONY: help build run test test-c test-py test-pythons test-asyncio test-frameworks faults check format san san-c san-py fuzz bench \
+.PHONY: help build run test test-c test-py test-pythons test-asyncio test-frameworks autobahn faults check format san san-c san-py fuzz bench \
         bench-report bench-count dist clean
 
 help:
@@ -45,6 +45,7 @@ help:
 	@echo 'make test     C tests, Python tests, and the latter again under every other CPython >= 3.11 of the machine'
 	@echo 'make test-asyncio  the tests of asyncio that each CPython brings, on the event loop'
 	@echo 'make test-frameworks  the routing tests of Starlette, Werkzeug and Falcon, their routers accelerated'
+	@echo 'make autobahn the Autobahn test suite for WebSocket, if there is a Python 2.7; docs/autobahn.json'
 	@echo 'make faults   processes, connections and machines that fail under load; the table of docs/reliability.md'
 	@echo 'make check    format, lint, types, layers, warnings of gcc and clang'
 	@echo 'make format   put C and Python into the form that check wants'
@@ -107,6 +108,9 @@ test-frameworks: build
 	$(WITH_TOOLS) build/frameworks/venv/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation \
 	  --force-reinstall -Cbuild-dir=build/$(TAG) .
 	build/frameworks/venv/bin/python tools/test_frameworks.py $(ARGS)
+# Half an hour, and the report into docs/autobahn.json; ARGS=--short a minute, ARGS='7.* 12.1.1' these cases.
+autobahn: build $(VENV)/.tools-test
+	$(PY) tools/autobahn.py $(ARGS)
 
 # In full form, with the figures into docs/reliability.md; ARGS='--minutes 60' for an hour of the soak.
 faults: build $(VENV)/.tools-test

@@ -14,7 +14,7 @@ from velocem import Server
 ROOT = Path(__file__).resolve().parents[3]
 
 sys.path.insert(0, str(ROOT / "tests" / "data"))
-# At the end: what is named by an import string is looked for in the present folder first, whose velocem has no extension.
+# At the end: an import string is looked for in the present folder first, whose velocem has no extension.
 sys.path.append(str(ROOT))
 
 Browse = Callable[[Server], httpx.Client]

@@ -87,14 +87,26 @@ static PyObject *other_pair(struct vel_asgi *a, const struct vel_field *field) {
     return make_pair(lower, field->value);
 }
 
+/* An HTTP/1.0 target may have an authority with no Host beside it. */
+static int add_host(struct vel_asgi *a, PyObject *list, const struct vel_head *head) {
+    struct vel_field field = {.id = VEL_FIELD_HOST, .name = VEL_SLICE("host"), .value = head->host};
+    PyObject *pair = known_pair(a, &field);
+    int err = pair != NULL ? PyList_Append(list, pair) : -1;
+    Py_XDECREF(pair);
+    return err;
+}
+
 static PyObject *make_headers(struct vel_asgi *a, const struct vel_head *head) {
     PyObject *list = PyList_New((Py_ssize_t)head->nfields);
+    bool has_host = head->host.len == 0;
     if (list == NULL)
         return NULL;
     for (size_t i = 0; i < head->nfields; i++) {
         struct vel_field field = head->fields[i];
-        if (field.id == VEL_FIELD_HOST)
+        if (field.id == VEL_FIELD_HOST) {
             field.value = head->host; /* the target's authority, or a proxy, may have said another (RFC 9112 3.2.2) */
+            has_host = true;
+        }
         PyObject *pair = field.id != VEL_FIELD_OTHER ? known_pair(a, &field) : other_pair(a, &field);
         if (pair == NULL) {
             Py_DECREF(list);
@@ -102,6 +114,8 @@ static PyObject *make_headers(struct vel_asgi *a, const struct vel_head *head) {
         }
         PyList_SET_ITEM(list, (Py_ssize_t)i, pair);
     }
+    if (!has_host && add_host(a, list, head) < 0)
+        Py_CLEAR(list);
     return list;
 }
 

@@ -9,7 +9,7 @@ from support.client import Client, Response, request
 from support.echo import SMUGGLED, Echo, check_refusal, refused, row_ids, seen_by, served
 
 from velocem import Server
-from velocem.types import StartResponse, WSGIEnvironment
+from velocem.types import Application, StartResponse, WSGIApplication, WSGIEnvironment
 
 
 def ask(*lines: bytes, first: bytes = b"GET /a HTTP/1.1", body: bytes = b"") -> bytes:
@@ -242,8 +242,8 @@ def by_path(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable
 
 
 @pytest.fixture(scope="module")
-def statuses() -> Iterator[Server]:
-    with Server(by_path) as server:
+def statuses(adapt: Callable[[WSGIApplication], Application]) -> Iterator[Server]:
+    with Server(adapt(by_path)) as server:
         yield server
 
 

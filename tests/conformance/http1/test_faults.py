@@ -15,10 +15,18 @@ from support.echo import Echo, seen_by
 from support.process import Process
 
 from velocem import Server
-from velocem.types import StartResponse, WSGIEnvironment
+from velocem.types import Application, StartResponse, WSGIApplication, WSGIEnvironment
+
+Adapt = Callable[[WSGIApplication], Application]
 
 UPLOAD = b"POST /up HTTP/1.1\r\nHost: h\r\nContent-Length: 10000\r\n\r\n"
 CHUNKED = b"POST /up HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.fixture(scope="module")
+def adapt() -> Adapt:
+    """WSGI alone."""
+    return lambda app: app
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 10) -> None:
@@ -194,8 +202,8 @@ def stopping(server: Server, **options: bool) -> threading.Thread:
     return thread
 
 
-def test_a_stop_lets_answers_finish_and_closes_the_idle() -> None:
-    server = Server(Finite())
+def test_a_stop_lets_answers_finish_and_closes_the_idle(adapt: Adapt) -> None:
+    server = Server(adapt(Finite()))
     server.start()
     with Client(server) as idle, Client(server, receive_buffer=4096) as reader, Client(server) as fresh:
         assert idle.ask(request()).body == BODY
@@ -214,8 +222,8 @@ def test_a_stop_lets_answers_finish_and_closes_the_idle() -> None:
         assert time.monotonic() - start < 3, "it waited for what had ended"
 
 
-def test_a_stop_waits_for_an_upload_and_says_close() -> None:
-    server = Server(Echo())
+def test_a_stop_waits_for_an_upload_and_says_close(adapt: Adapt) -> None:
+    server = Server(adapt(Echo()))
     server.start()
     with Client(server) as client:
         client.send(UPLOAD + b"x" * 5000)
@@ -230,8 +238,8 @@ def test_a_stop_waits_for_an_upload_and_says_close() -> None:
         assert not thread.is_alive()
 
 
-def test_a_stop_waits_for_a_head_that_has_begun() -> None:
-    server = Server(Echo())
+def test_a_stop_waits_for_a_head_that_has_begun(adapt: Adapt) -> None:
+    server = Server(adapt(Echo()))
     server.start()
     with Client(server) as client:
         client.send(request()[:20])
@@ -244,8 +252,8 @@ def test_a_stop_waits_for_a_head_that_has_begun() -> None:
         assert not thread.is_alive()
 
 
-def test_requests_that_wait_in_a_train_are_answered_before_the_end() -> None:
-    server = Server(Finite())
+def test_requests_that_wait_in_a_train_are_answered_before_the_end(adapt: Adapt) -> None:
+    server = Server(adapt(Finite()))
     server.start()
     with Client(server, receive_buffer=4096) as client:
         client.send(request() * 2)
@@ -261,8 +269,8 @@ def test_requests_that_wait_in_a_train_are_answered_before_the_end() -> None:
         assert not thread.is_alive()
 
 
-def test_the_grace_has_an_end() -> None:
-    server = Server(Streamer(), timeout_graceful_shutdown=0.5)
+def test_the_grace_has_an_end(adapt: Adapt) -> None:
+    server = Server(adapt(Streamer()), timeout_graceful_shutdown=0.5)
     server.start()
     with Client(server, receive_buffer=4096) as reader, Client(server) as sender:
         reader.send(request())
@@ -276,9 +284,9 @@ def test_the_grace_has_an_end() -> None:
         assert sender.is_closed()
 
 
-def test_a_stop_at_once_waits_for_nobody() -> None:
+def test_a_stop_at_once_waits_for_nobody(adapt: Adapt) -> None:
     app = Streamer()
-    server = Server(app)
+    server = Server(adapt(app))
     server.start()
     with Client(server, receive_buffer=4096) as reader, Client(server) as sender:
         reader.send(request())
@@ -291,8 +299,8 @@ def test_a_stop_at_once_waits_for_nobody() -> None:
         assert sender.is_closed()
 
 
-def test_many_answers_in_flight_all_arrive() -> None:
-    server = Server(Finite())
+def test_many_answers_in_flight_all_arrive(adapt: Adapt) -> None:
+    server = Server(adapt(Finite()))
     server.start()
     clients = [Client(server, timeout=30) for _ in range(30)]
     try:

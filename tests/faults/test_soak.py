@@ -39,12 +39,14 @@ PIECES = [request(), request("GET", "/stream"), request("GET", "/large"), UPLOAD
 GROWTH_KIB = 1024
 
 LOOKS = 20
+REST_SECONDS = 5.0  # before a look of the full form: longer than the server waits for anybody
 
 
-def vanish(process: Process, seed: int, over: threading.Event) -> None:
+def vanish(process: Process, seed: int, goes: threading.Event, over: threading.Event) -> None:
     """Sends requests whole or in part, reads or does not, and goes in one way or another."""
     choose = random.Random(seed)
     while not over.is_set():
+        goes.wait()
         with suppress(OSError), Client(process.address, receive_buffer=choose.choice([0, 4096])) as client:
             for _ in range(choose.randrange(1, 4)):
                 data = choose.choice(PIECES)
@@ -72,9 +74,12 @@ class Soak:
         self.process = process
         self.workers = workers_of(process)
         self.own = {pid: descriptors(pid) for pid in self.workers}
-        self.over = threading.Event()
+        self.over, self.goes = threading.Event(), threading.Event()
+        self.goes.set()
         self.load = Load(process.address, fresh=1, thinking=3, pause=0.01)
-        self.vanishing = [threading.Thread(target=vanish, args=(process, seed, self.over)) for seed in range(6)]
+        self.vanishing = [
+            threading.Thread(target=vanish, args=(process, seed, self.goes, self.over)) for seed in range(6)
+        ]
         self.samples: list[dict[int, int]] = []
 
     def __enter__(self) -> Self:
@@ -85,6 +90,7 @@ class Soak:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self.over.set()
+        self.goes.set()
         for thread in self.vanishing:
             thread.join()
         self.load.stop()
@@ -99,7 +105,7 @@ class Soak:
 
     @property
     def growth(self) -> int:
-        """By the least of five looks: the allocator returns pages when it likes."""
+        """By the least of five looks, while nobody vanishes: the allocator returns pages when it likes."""
         half = {pid: min(sample[pid] for sample in self.samples[8:13]) for pid in self.workers}
         end = {pid: min(sample[pid] for sample in self.samples[-5:]) for pid in self.workers}
         return max(end[pid] - half[pid] for pid in self.workers)
@@ -117,9 +123,14 @@ def test_soak(start: Start, full: bool, tell: Tell) -> None:
     with ExitStack() as stack:
         soaks = [stack.enter_context(Soak(start(APP, *options, "--threads", threads))) for threads in ("0", "4")]
         for _ in range(LOOKS):
-            time.sleep(seconds / LOOKS)
+            rest = REST_SECONDS if full else 0
+            time.sleep(seconds / LOOKS - rest)
+            for soak in soaks:
+                soak.goes.clear()
+            time.sleep(rest)
             for soak in soaks:
                 soak.look()
+                soak.goes.set()
     for soak in soaks:
         assert workers_of(soak.process) == soak.workers
         wait_until(soak.has_its_own)

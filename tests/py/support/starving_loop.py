@@ -17,7 +17,7 @@ from typing import Any
 
 from support.loops import new_event_loop
 
-# A lost callback can leave a use waiting for ever.
+# A lost callback can leave a use waiting for ever. An alarm that comes where exceptions are ignored is followed by another.
 SECONDS = 0.1
 
 
@@ -259,7 +259,7 @@ def attempt(use: Callable[[], Any], number: int) -> BaseException | None:
             _testcapi.remove_mem_hooks()
 
     error: BaseException | None = None
-    signal.setitimer(signal.ITIMER_REAL, SECONDS)
+    signal.setitimer(signal.ITIMER_REAL, SECONDS, 50 * SECONDS)
     try:
         loop.run_until_complete(starved())
     except BaseException as caught:
@@ -275,7 +275,7 @@ def end(loop: asyncio.AbstractEventLoop) -> None:
     """With memory again: what is left is ended as asyncio.run ends it."""
     for task in asyncio.all_tasks(loop):
         task.cancel()
-    signal.setitimer(signal.ITIMER_REAL, SECONDS)
+    signal.setitimer(signal.ITIMER_REAL, SECONDS, 50 * SECONDS)
     with contextlib.suppress(BaseException):
         loop.run_until_complete(asyncio.sleep(0.001))
     signal.setitimer(signal.ITIMER_REAL, 0)

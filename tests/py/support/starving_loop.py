@@ -17,7 +17,8 @@ from typing import Any
 
 from support.loops import new_event_loop
 
-# A lost callback can leave a use waiting for ever. An alarm that comes where exceptions are ignored is followed by another.
+# A lost callback can leave a use waiting for ever. An alarm that comes where exceptions are ignored is followed by
+# another.
 SECONDS = 0.1
 
 

@@ -28,6 +28,9 @@ MESON = $(WITH_TOOLS) meson
 # Not python -m pytest: that would import the sources in this folder, which have no extension.
 PYTEST = $(BIN)/pytest
 
+# A whole run takes two cores, file by file: half of what tests do is to wait.
+TWO := -q -n 2 --dist loadfile
+
 SOURCES := $(shell find src velocem -type f \( -name '*.[ch]' -o -name '*.def' -o -name '*.py' -o -name '*.pyi' \
              -o -name py.typed -o -name meson.build \)) meson.build meson.options pyproject.toml
 
@@ -89,7 +92,7 @@ test-c: $(VENV)/.tools-build
 
 test-py: build $(VENV)/.tools-test
 	PYTHON="$(PYTHON)" tools/setup_debian.sh test
-	$(PYTEST) $(ARGS)
+	$(PYTEST) $(or $(ARGS),$(TWO))
 
 test-pythons: $(VENV)/.tools-build
 	$(PY) tools/test_pythons.py

@@ -14,7 +14,9 @@ NEWEST_TO_LOOK_FOR = 14
 
 # What is the same under every interpreter: the benchmark, which the machine's python3 runs alone whatever it measures,
 # the sources, the protocol below Python, and processes that are broken from outside.
-SAME = ("tests/py/bench", "tests/source", "tests/conformance/http1", "tests/faults")
+SAME = ("tests/py/bench", "tests/source", "tests/conformance/http1", "tests/faults", "tests/conformance/apps")
+# As the Makefile's TWO.
+PYTEST = ("-q", "-n", "2", "--dist", "loadfile")
 
 PROBE = """
 import importlib.util, json, os, platform, sys, sysconfig
@@ -102,7 +104,7 @@ def main() -> int:
             continue
         print(f"{label} ({interpreter.path})", flush=True)
         try:
-            run(environment(interpreter) / "bin" / "pytest", "-q", *(f"--ignore={path}" for path in SAME))
+            run(environment(interpreter) / "bin" / "pytest", *PYTEST, *(f"--ignore={path}" for path in SAME))
         except subprocess.CalledProcessError as error:
             failed.append(f"{label}: {Path(error.cmd[0]).name} failed with {error.returncode}")
     print("\n".join(failed), end="\n" if failed else "")

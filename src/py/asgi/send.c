@@ -53,7 +53,13 @@ static PyObject *raise_order(struct vel_asgi_call *call, PyObject *type) {
 
 PyObject *vel_asgi_sent(struct vel_asgi_call *call) {
     struct vel_asgi *a = call->asgi;
-    if (call->exchange == NULL || vel_exchange_owed(call->exchange) <= VEL_ASGI_HIGH_WATER)
+    if (call->exchange == NULL)
+        return Py_NewRef(a->done);
+    if (vel_exchange_is_lost(call->exchange)) {
+        call->gone = true; /* said here: who only sends, and never waits, gives the loop no turn to say it */
+        return vel_asgi_raise_gone(call);
+    }
+    if (vel_exchange_owed(call->exchange) <= VEL_ASGI_HIGH_WATER)
         return Py_NewRef(a->done);
     PyObject *future = vel_tasks_future(&a->tasks);
     if (future == NULL)

@@ -499,6 +499,30 @@ def test_two_may_wait_for_a_message_and_one_may_be_cancelled() -> None:
 # --- back-pressure ----------------------------------------------------------------------------------------------------
 
 
+def test_an_application_that_only_sends_is_told_at_once_that_its_client_has_left() -> None:
+    """Nothing of it waits, so that the loop would never get to say so."""
+    raised: list[str] = []
+    over = threading.Event()
+
+    async def app(_scope: Scope, _receive: Receive, send: Send) -> None:
+        try:
+            await send(start())
+            for _ in range(100_000):
+                await send(body(b"x" * 50_000, more=True))
+        except OSError as error:
+            raised.append(type(error).__name__)
+            raise
+        finally:
+            over.set()
+
+    with Server(http_only(app)) as server:
+        client = Client(server)
+        client.send(request())
+        client.reset()
+        assert over.wait(20)
+    assert raised == ["ClientDisconnectedError"]
+
+
 def test_a_slow_reader_holds_the_sender_up() -> None:
     sent = 0
 

@@ -23,12 +23,6 @@ UPLOAD = b"POST /up HTTP/1.1\r\nHost: h\r\nContent-Length: 10000\r\n\r\n"
 CHUNKED = b"POST /up HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
-@pytest.fixture(scope="module")
-def adapt() -> Adapt:
-    """WSGI alone."""
-    return lambda app: app
-
-
 def wait_until(condition: Callable[[], bool], seconds: float = 10) -> None:
     end = time.monotonic() + seconds
     while not condition():
@@ -269,6 +263,11 @@ def test_requests_that_wait_in_a_train_are_answered_before_the_end(adapt: Adapt)
         assert not thread.is_alive()
 
 
+def is_let_go(client: Client) -> bool:
+    """Closed, by ASGI with a word: a handler that waited for the body is cancelled."""
+    return client.read_all_of_broken()[:13] in (b"", b"HTTP/1.1 500 ")
+
+
 def test_the_grace_has_an_end(adapt: Adapt) -> None:
     server = Server(adapt(Streamer()), timeout_graceful_shutdown=0.5)
     server.start()
@@ -281,7 +280,7 @@ def test_the_grace_has_an_end(adapt: Adapt) -> None:
         thread.join(10)
         assert not thread.is_alive()
         assert 0.4 < time.monotonic() - start < 4
-        assert sender.is_closed()
+        assert is_let_go(sender)
 
 
 def test_a_stop_at_once_waits_for_nobody(adapt: Adapt) -> None:
@@ -296,7 +295,7 @@ def test_a_stop_at_once_waits_for_nobody(adapt: Adapt) -> None:
         server.stop(at_once=True)
         assert time.monotonic() - start < 2
         assert app.closed == 1
-        assert sender.is_closed()
+        assert is_let_go(sender)
 
 
 def test_many_answers_in_flight_all_arrive(adapt: Adapt) -> None:

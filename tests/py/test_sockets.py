@@ -181,6 +181,7 @@ def test_without_descriptors_it_is_one_line_too(place: Place, tmp_path: Path, mo
         (socket.AF_UNIX, "a.sock", "unix:a.sock"),
         (socket.AF_UNIX, f"\0velocem-{os.getpid()}", f"unix:@velocem-{os.getpid()}"),
     ],
+    ids=["ipv4", "ipv6", "file", "abstract"],
 )
 def test_an_inherited_socket_of_each_family(
     family: int, address: object, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

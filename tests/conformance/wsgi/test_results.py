@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from support.client import Client, request
+from support.names import shown
 from support.wsgi import Serve, Watched, ask, returns
 
 
@@ -139,7 +140,7 @@ def test_a_len_that_raises_does_no_harm(error: type[BaseException]) -> None:
         [memoryview(b"x")],
         [[b"x"]],
     ],
-    ids=repr,
+    ids=shown,
 )
 def test_what_is_not_an_iterable_of_bytes_is_500(result: Any, caplog: pytest.LogCaptureFixture) -> None:
     response = ask(returns(result))
@@ -148,14 +149,14 @@ def test_what_is_not_an_iterable_of_bytes_is_500(result: Any, caplog: pytest.Log
     assert isinstance(caplog.records[0].exc_info[1], TypeError)
 
 
-@pytest.mark.parametrize("wrong", ["text", None, 1, bytearray(b"x"), memoryview(b"x")], ids=repr)
+@pytest.mark.parametrize("wrong", ["text", None, 1, bytearray(b"x"), memoryview(b"x")], ids=shown)
 def test_a_wrong_first_block_is_500(wrong: Any, caplog: pytest.LogCaptureFixture) -> None:
     result = Watched(b"", wrong, b"never")
     assert ask(returns(result)).status == 500
     assert (result.taken, result.closed) == (2, 1)
 
 
-@pytest.mark.parametrize("wrong", ["text", None, 1], ids=repr)
+@pytest.mark.parametrize("wrong", ["text", None, 1], ids=shown)
 def test_a_wrong_later_block_breaks_the_body(wrong: Any, serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
     result = Watched(b"first", wrong, b"never")
     with Client(serve(returns(result))) as client:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from support.client import Client, Response, request
+from support.names import shown
 from support.wsgi import Serve, ask
 
 
@@ -130,7 +131,7 @@ def test_a_generator_that_never_yields_has_a_head() -> None:
     assert (response.status, response.get("X-A"), response.get("Content-Length")) == (202, "1", "0")
 
 
-@pytest.mark.parametrize("result", [[], [b""], [b"body"], b"body", (), iter([b"body"]), iter([])], ids=repr)
+@pytest.mark.parametrize("result", [[], [b""], [b"body"], b"body", (), iter([b"body"]), iter([])], ids=shown)
 def test_without_it_the_answer_is_500(result: Any, caplog: pytest.LogCaptureFixture) -> None:
     response = ask(lambda environ, start_response: result)
     assert response.status == 500
@@ -375,13 +376,13 @@ def test_headers_must_be_a_list(headers: Any, caplog: pytest.LogCaptureFixture) 
     assert str(error).startswith("headers must be a list, not ")
 
 
-@pytest.mark.parametrize("pair", [None, "ab", ["X", "1"], ("X",), ("X", "1", "2"), (), 1, b"ab"], ids=repr)
+@pytest.mark.parametrize("pair", [None, "ab", ["X", "1"], ("X",), ("X", "1", "2"), (), 1, b"ab"], ids=shown)
 def test_a_header_must_be_a_tuple_of_two(pair: Any, caplog: pytest.LogCaptureFixture) -> None:
     assert isinstance(refused(caplog, "200 OK", [("X-A", "1"), pair]), TypeError)
 
 
 @pytest.mark.parametrize(
-    "pair", [(b"X", "1"), ("X", b"1"), ("X", 1), ("X", None), (None, "1"), (1, 1), ("X", ["1"])], ids=repr
+    "pair", [(b"X", "1"), ("X", b"1"), ("X", 1), ("X", None), (None, "1"), (1, 1), ("X", ["1"])], ids=shown
 )
 def test_name_and_value_must_be_str(pair: Any, caplog: pytest.LogCaptureFixture) -> None:
     error = refused(caplog, "200 OK", [pair])

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from support.client import Client, request
+from support.names import shown
 from support.wsgi import Serve, Watched, ask
 
 
@@ -22,7 +23,7 @@ def test_blocks_come_in_order_and_before_the_result() -> None:
     assert (response.body, response.framing) == (b"one two three four", "chunked")
 
 
-@pytest.mark.parametrize("result", [[], [b""], (), iter([]), b""], ids=repr)
+@pytest.mark.parametrize("result", [[], [b""], (), iter([]), b""], ids=shown)
 def test_it_may_be_the_whole_body(result: Any) -> None:
     def app(environ: dict[str, Any], start_response: Any) -> Any:
         start_response("200 OK", [("Content-Length", "5")])(b"whole")
@@ -64,7 +65,7 @@ def test_an_empty_block_sends_no_head() -> None:
     assert (response.status, response.body, response.framing) == (503, b"page", "length")
 
 
-@pytest.mark.parametrize("block", ["text", None, 1, bytearray(b"x"), memoryview(b"x"), [b"x"]], ids=repr)
+@pytest.mark.parametrize("block", ["text", None, 1, bytearray(b"x"), memoryview(b"x"), [b"x"]], ids=shown)
 def test_only_bytes_are_taken(block: Any) -> None:
     def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
         write = start_response("200 OK", [])

@@ -102,7 +102,9 @@ def test_at_once_does_not_wait(start: Callable[..., Process], path: str, signals
         for number in signals:
             process.popen.send_signal(number)
             wait_until(lambda: has_heard(process))
-        assert ends_within(process, 10) == 0
+        # What holds the interpreter comes to its end, and the second may meet a process that is on its way out.
+        ends = (0, -signals[-1]) if path == "/holds_the_interpreter" else (0,)
+        assert ends_within(process, 10) in ends
 
 
 def test_the_idle_end_at_once(start: Callable[..., Process]) -> None:

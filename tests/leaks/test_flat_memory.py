@@ -18,7 +18,7 @@ FOLDER = "/dev/shm" if os.access("/dev/shm", os.W_OK) else tempfile.gettempdir()
 
 Use = Callable[[tuple[str, int], bytes, int], None]
 
-REQUESTS = 100_000  # and fewer in threads, which take longer and have the same objects: 30,000 show a leak too
+REQUESTS = 100_000  # and fewer in threads, which take longer and have the same objects: 50,000 show a leak too
 QUIET = request("GET", "/quiet")
 TRAIN = 100  # requests pipelined at a time
 
@@ -47,7 +47,7 @@ def mode(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def requests(mode: str) -> int:
-    return REQUESTS if mode == "loop" else 30_000
+    return REQUESTS if mode == "loop" else 50_000
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +110,7 @@ def vanish(address: tuple[str, int], data: bytes, count: int) -> None:
 
 
 def stays_flat(address: tuple[str, int], use: Use, data: bytes, count: int) -> None:
-    use(address, data, count // 20)
+    use(address, data, count // 5)
     before = held(address)
     use(address, data, count)
     after = held(address)

@@ -34,15 +34,19 @@ def busy(process: Process) -> Load:
     return Load(process.address, fresh=2, kept=2, thinking=8, pause=0.001)
 
 
+def reload(process: Process, load: Load, times: int, full: bool) -> None:
+    for _ in range(times):
+        load.wait_for(500 if full else 50)
+        before = workers_of(process)
+        process.send(signal.SIGHUP)
+        wait_for_others(process, before)
+
+
 def test_reloads_under_load(start: Start, full: bool, tell: Tell) -> None:
     """Ten reloads (SIGHUP) under load of fresh and kept connections."""
     process = start(PID, "--workers", "2")
     with busy(process) as load:
-        for _ in range(10 if full else 3):
-            load.wait_for(500 if full else 50)
-            before = workers_of(process)
-            process.send(signal.SIGHUP)
-            wait_for_others(process, before)
+        reload(process, load, 10 if full else 3, full)
     tell(load.figure)
     assert load.losses == []
     assert load.figure.answered == load.figure.sent
@@ -52,11 +56,7 @@ def test_reloads_with_one_socket_for_all(start: Start, full: bool, tell: Tell) -
     """The same with one socket for all workers (--accept shared)."""
     process = start(PID, "--workers", "2", "--accept", "shared")
     with busy(process) as load:
-        for _ in range(10 if full else 2):
-            load.wait_for(500 if full else 50)
-            before = workers_of(process)
-            process.send(signal.SIGHUP)
-            wait_for_others(process, before)
+        reload(process, load, 10 if full else 2, full)
     tell(load.figure)
     assert load.losses == []
 
@@ -65,11 +65,7 @@ def test_reloads_with_threads(start: Start, full: bool, tell: Tell) -> None:
     """The same with threads (--threads 4)."""
     process = start(PID, "--workers", "2", "--threads", "4")
     with busy(process) as load:
-        for _ in range(10 if full else 2):
-            load.wait_for(500 if full else 50)
-            before = workers_of(process)
-            process.send(signal.SIGHUP)
-            wait_for_others(process, before)
+        reload(process, load, 10 if full else 2, full)
     tell(load.figure)
     assert load.losses == []
 
@@ -90,11 +86,7 @@ def test_reloads_of_asgi(start: Start, full: bool, tell: Tell) -> None:
     """The same with an ASGI application."""
     process = start(ASGI, "--workers", "2")
     with busy(process) as load:
-        for _ in range(10 if full else 2):
-            load.wait_for(500 if full else 50)
-            before = workers_of(process)
-            process.send(signal.SIGHUP)
-            wait_for_others(process, before)
+        reload(process, load, 10 if full else 2, full)
     tell(load.figure)
     assert load.losses == []
 

@@ -172,11 +172,8 @@ static PyObject *throw_python(PyObject *o, PyObject *args) {
     return d->coroutine != NULL ? throw_into(d, args) : raise_given(args);
 }
 
-static PyObject *close_python(PyObject *o, PyObject *unused) {
-    struct vel_driver *d = (struct vel_driver *)o;
-    (void)unused;
-    if (d->coroutine == NULL)
-        Py_RETURN_NONE;
+/* What closing the inner one in its context gives; it may let go of both meanwhile. */
+static PyObject *close_inner(struct vel_driver *d) {
     PyObject *coroutine = Py_NewRef(d->coroutine), *context = Py_NewRef(d->context), *answer = NULL;
     if (PyContext_Enter(context) == 0) {
         answer = PyObject_CallMethod(coroutine, "close", NULL);
@@ -185,6 +182,15 @@ static PyObject *close_python(PyObject *o, PyObject *unused) {
     }
     Py_DECREF(coroutine);
     Py_DECREF(context);
+    return answer;
+}
+
+static PyObject *close_python(PyObject *o, PyObject *unused) {
+    struct vel_driver *d = (struct vel_driver *)o;
+    (void)unused;
+    if (d->coroutine == NULL)
+        Py_RETURN_NONE;
+    PyObject *answer = close_inner(d);
     if (d->coroutine != NULL) {
         if (answer != NULL)
             PyErr_SetNone(PyExc_GeneratorExit);
@@ -197,17 +203,9 @@ static PyObject *close_python(PyObject *o, PyObject *unused) {
 }
 
 void vel_driver_fail(struct vel_driver *d, PyObject *raised) {
-    PyObject *coroutine = d->coroutine, *answer = NULL;
-    if (coroutine == NULL)
+    if (d->coroutine == NULL)
         return;
-    Py_INCREF(coroutine);
-    if (PyContext_Enter(d->context) == 0) {
-        answer = PyObject_CallMethod(coroutine, "close", NULL);
-        if (PyContext_Exit(d->context) < 0)
-            Py_CLEAR(answer);
-    }
-    Py_XDECREF(answer);
-    Py_DECREF(coroutine);
+    Py_XDECREF(close_inner(d));
     vel_set_raised(Py_NewRef(raised)); /* in the place of what close() may have raised */
     finish(d, NULL);
     PyErr_Clear();

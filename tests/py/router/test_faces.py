@@ -135,7 +135,7 @@ def test_asgi_targets_are_told_the_parameters() -> None:
     assert call(router, "GET", "/in/p/q")[1]["body"] == repr(told).encode()
     told = ("/in/p q", "/in/p q/r/s", {"x": "p q", "y": "r/s"})
     assert call(router, "GET", "/in/p q/r/s", raw=b"/in/p%20q/r%2Fs")[1]["body"] == repr(told).encode()
-    assert call(router, "GET", "/root/a/b", root_path="/root")[0]["status"] == 200
+    assert call(router, "GET", "/base/a/b", root_path="/base")[0]["status"] == 200
 
 
 def test_a_raw_path_that_was_rewritten_is_not_believed() -> None:

@@ -12,10 +12,11 @@ MAY_INCLUDE: dict[str, set[str]] = {
     "base": set(),
     "http": {"base"},
     **{name: {"base", "http"} for name in PROTOCOLS},
+    "proxy": {"base"},
     "router": {"base"},
     "net": {"base"},
     "tls": {"base"},
-    "server": {"base", "http", "router", "net", "tls", *PROTOCOLS},
+    "server": {"base", "http", "proxy", "router", "net", "tls", *PROTOCOLS},
     "py": {
         "base",
         "http",
@@ -38,7 +39,7 @@ MAY_INCLUDE: dict[str, set[str]] = {
 }
 
 # Rooms without I/O, time or logging, and the only system headers they need.
-PURE = {"http", "router", *PROTOCOLS}
+PURE = {"http", "proxy", "router", *PROTOCOLS}
 PURE_HEADERS = {"assert.h", "limits.h", "stdalign.h", "stdbool.h", "stddef.h", "stdint.h", "stdlib.h", "string.h"}
 # Beside those, what a library that is not written here is for.
 LIBRARY_HEADERS = {"ws": {"zlib.h"}}

@@ -17,7 +17,8 @@ def fuzz(name: str, seconds: int) -> int:
     found = FOUND / name
     found.mkdir(parents=True, exist_ok=True)
     seeds = [folder for kind in ("corpus", "regression") if (folder := ROOT / "fuzz" / kind / name).is_dir()]
-    dictionary = ROOT / "fuzz" / "dict" / "http1.dict"
+    own = ROOT / "fuzz" / "dict" / f"{name}.dict"
+    dictionary = own if own.exists() else ROOT / "fuzz" / "dict" / "http1.dict"
     command: list[str | Path] = [
         BUILT / f"fuzz_{name}",
         f"-max_total_time={seconds}",

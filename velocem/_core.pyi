@@ -26,9 +26,9 @@ class Worker:
         self,
         app: Application,
         *,
-        # Descriptor of a listening, non-blocking socket; SERVER_NAME; SERVER_PORT; the path of a Unix socket or "".
-        # Descriptors stay the caller's.
-        sockets: Sequence[tuple[int, str, str] | tuple[int, str, str, str]],
+        # Descriptor of a listening, non-blocking socket; SERVER_NAME; SERVER_PORT; the path of a Unix socket or "";
+        # "http" or "uwsgi". Descriptors stay the caller's.
+        sockets: Sequence[tuple[int, str, str] | tuple[int, str, str, str] | tuple[int, str, str, str, str]],
         # Logging level, message, exception.
         log: Callable[[int, str, BaseException | None], None],
         limit_target: int = ...,
@@ -53,6 +53,8 @@ class Worker:
         # Peers that are believed: addresses, networks, "unix", "*"; and the names of the fields that are.
         forwarded_allow: Sequence[str] = (),
         forwarded_headers: Sequence[str] = ...,
+        # Peers that may speak uwsgi, in the same words.
+        uwsgi_allow: Sequence[str] = (),
         # SCRIPT_NAME as PEP 3333 has it: bytes as latin-1.
         root_path: str = "",
         date_header: bool = ...,

@@ -36,6 +36,9 @@ FORWARDED_HEADERS = (
     "forwarded",
 )
 
+# A uwsgi packet says who its client is and what the application is to believe: a neighbour is not asked for that.
+LOCAL_PEERS = ("127.0.0.0/8", "::1", "unix")
+
 # Names that later versions will give a meaning; until then they are refused, never ignored.
 LATER = frozenset(
     {
@@ -278,6 +281,11 @@ class Config:
     forwarded_headers: tuple[str, ...] = option(
         FORWARDED_HEADERS[:2], read_forwarded_headers, "what they are believed: X-Forwarded-... fields, or Forwarded"
     )
+    uwsgi_allow_from: tuple[str, ...] = option(
+        LOCAL_PEERS,
+        read_networks,
+        "who may connect where uwsgi is spoken: addresses, networks, unix, or * for everyone",
+    )
     root_path: str = option("", read_root_path, "path under which clients see the application, as /app")
     timeout_header: float = option(10.0, seconds, "seconds for a whole request head to come; 0 is no limit")
     timeout_body: float = option(30.0, seconds, "seconds between two pieces of a request body; 0 is no limit")
@@ -348,6 +356,7 @@ class Options(TypedDict, total=False):
     date_header: bool
     forwarded_allow_ips: str | Sequence[str]
     forwarded_headers: str | Sequence[str]
+    uwsgi_allow_from: str | Sequence[str]
     root_path: str
     timeout_header: float | str
     timeout_body: float | str

@@ -1,13 +1,19 @@
 """Where to listen, as users write it: host and port, Unix socket, inherited descriptor, or what systemd passes."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 from velocem.exceptions import ConfigError
 
-FORMS = "HOST:PORT, :PORT, [IPV6]:PORT, unix:PATH, unix:@NAME, fd://NUMBER or systemd"
+FORMS = (
+    "HOST:PORT, :PORT, [IPV6]:PORT, unix:PATH, unix:@NAME, fd://NUMBER or systemd, "
+    "or one of these behind uwsgi:// or uwsgi+"
+)
 
 DEFAULT_PORT = 8000
+
+Protocol = Literal["http", "uwsgi"]
 
 # sun_path holds 108 bytes; the last is the NUL of a path, the first the NUL of an abstract name (unix(7)).
 UNIX_PATH_MAX = 107
@@ -19,9 +25,10 @@ class Tcp:
 
     host: str
     port: int
+    protocol: Protocol = "http"
 
     def __str__(self) -> str:
-        return f"{show_host(self.host)}:{self.port}"
+        return f"{'' if self.protocol == 'http' else 'uwsgi://'}{show_host(self.host)}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +36,14 @@ class Unix:
     """A socket in the file system, or with "@" in front one in Linux's abstract name space."""
 
     path: str
+    protocol: Protocol = "http"
 
     @property
     def is_abstract(self) -> bool:
         return self.path.startswith("@")
 
     def __str__(self) -> str:
-        return f"unix:{self.path}"
+        return f"{prefix(self.protocol)}unix:{self.path}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +51,10 @@ class Descriptor:
     """A descriptor that listens already, handed down by the parent."""
 
     number: int
+    protocol: Protocol = "http"
 
     def __str__(self) -> str:
-        return f"fd://{self.number}"
+        return f"{prefix(self.protocol)}fd://{self.number}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +62,10 @@ class Systemd:
     """Every descriptor that systemd has passed, or those of one name (FileDescriptorName=)."""
 
     name: str = ""
+    protocol: Protocol = "http"
 
     def __str__(self) -> str:
-        return f"systemd:{self.name}" if self.name else "systemd"
+        return prefix(self.protocol) + (f"systemd:{self.name}" if self.name else "systemd")
 
 
 Place = Tcp | Unix | Descriptor | Systemd
@@ -65,8 +75,20 @@ def show_host(host: str) -> str:
     return f"[{host}]" if ":" in host else host or "*"
 
 
+def prefix(protocol: Protocol) -> str:
+    return "" if protocol == "http" else f"{protocol}+"
+
+
 def parse(text: str) -> Place:
     """Raises ConfigError, or ValueError when the text has none of the forms."""
+    for mark in ("uwsgi://", "uwsgi+"):
+        if text.startswith(mark):
+            return replace(parse_plain(text.removeprefix(mark)), protocol="uwsgi")
+    return parse_plain(text)
+
+
+def parse_plain(text: str) -> Place:
+    """Without what is spoken there."""
     kind, colon, rest = text.partition(":")
     match kind:
         case "unix" if colon:

@@ -168,7 +168,7 @@ def make_core(
     extra: dict[str, Any] = {} if asgi is None else {"asgi": asgi}
     worker = Worker(
         app,
-        sockets=[(one.sock.fileno(), one.name, str(one.port), one.path) for one in listeners],
+        sockets=[(one.sock.fileno(), one.name, str(one.port), one.path, one.protocol) for one in listeners],
         log=report,
         limit_target=settings.limit_target,
         limit_head=settings.limit_head,
@@ -188,6 +188,7 @@ def make_core(
         server_header="velocem" if settings.server_header else None,
         forwarded_allow=settings.forwarded_allow_ips,
         forwarded_headers=settings.forwarded_headers,
+        uwsgi_allow=settings.uwsgi_allow_from,
         root_path=settings.root_path.encode().decode("latin-1"),
         date_header=settings.date_header,
         access_fd=access_fd(settings),

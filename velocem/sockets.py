@@ -11,7 +11,7 @@ from typing import NamedTuple
 from velocem import activation, socket_files
 from velocem.activation import Passed
 from velocem.exceptions import StartError
-from velocem.places import Descriptor, Place, Systemd, Tcp, Unix, show_host
+from velocem.places import Descriptor, Place, Protocol, Systemd, Tcp, Unix, show_host
 from velocem.socket_files import SocketFile
 
 # What an application sees of a Unix socket: neither may be empty (PEP 3333), and there is no better answer.
@@ -39,6 +39,14 @@ class Listener(NamedTuple):
     path: str = ""  # of a Unix socket
     inherited: bool = False  # its queue is whoever's who handed it down
     file: SocketFile | None = None
+    protocol: Protocol = "http"
+
+    def speaking(self, protocol: Protocol) -> "Listener":
+        """The same, with an address that says so."""
+        if protocol == "http":
+            return self
+        url = self.url.replace("http://", "uwsgi://") if self.path == "" else f"{protocol}+{self.url}"
+        return self._replace(protocol=protocol, url=url)
 
 
 def listen(places: Sequence[Place], *, backlog: int, uds_mode: int = 0o666) -> list[Listener]:
@@ -50,14 +58,16 @@ def listen(places: Sequence[Place], *, backlog: int, uds_mode: int = 0o666) -> l
         for place in places:
             match place:
                 case Tcp():
-                    listeners += open_tcp(place, found[place], backlog, ipv6_only=has_ipv4(place.port, found))
+                    opened = open_tcp(place, found[place], backlog, ipv6_only=has_ipv4(place.port, found))
+                    listeners += [listener.speaking(place.protocol) for listener in opened]
                 case Unix():
-                    listeners.append(open_unix(place, backlog, uds_mode))
+                    listeners.append(open_unix(place, backlog, uds_mode).speaking(place.protocol))
                 case Descriptor():
-                    listeners.append(inherit(place.number, str(place)))
+                    listeners.append(inherit(place.number, str(place)).speaking(place.protocol))
                 case Systemd():
                     for fd, name in named(place, passed):
-                        listeners.append(inherit(fd, f"descriptor {fd} of systemd ({name})"))
+                        listener = inherit(fd, f"descriptor {fd} of systemd ({name})")
+                        listeners.append(listener.speaking(place.protocol))
     except BaseException:
         close(listeners)
         raise

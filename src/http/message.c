@@ -134,7 +134,7 @@ void vel_head_rebase(struct vel_head *head, const char *to) {
     rebase(&head->target.query, from, to);
     rebase(&head->target.authority, from, to);
     rebase(&head->host, from, to);
-    for (size_t i = 0; i < head->nfields; i++) {
+    for (size_t i = 0; i < head->nfields + head->nvars; i++) {
         rebase(&head->fields[i].name, from, to);
         rebase(&head->fields[i].value, from, to);
     }

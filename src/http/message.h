@@ -23,6 +23,7 @@ struct vel_head {
     bool expect_continue; /* 1.1 only, and a body is to come */
     bool path_is_decoded; /* a gateway protocol gave the path decoded: target.path is not to be decoded again */
     size_t nfields;
+    size_t nvars; /* a gateway's variables that are no fields; they stand behind those, up to VEL_FIELDS_MAX together */
     struct vel_field fields[VEL_FIELDS_MAX];
 };
 

@@ -95,6 +95,23 @@ static enum vel_h1_event next_chunked(struct vel_h1_conn *c, const char *in, siz
     return VEL_H1_END;
 }
 
+enum vel_h1_event vel_h1_conn_head(struct vel_h1_conn *c, const struct vel_head *head, long n, const char *why) {
+    c->gateway = true;
+    c->reading = READ_HEAD;
+    if (n == 0)
+        return VEL_H1_MORE;
+    c->head_method = head->method == VEL_METHOD_HEAD;
+    if (n < 0)
+        return refuse(c, n, why);
+    c->minor0 = head->minor == 0;
+    expect_body(c, &head->framing);
+    return VEL_H1_REQUEST;
+}
+
+bool vel_h1_conn_awaits_head(const struct vel_h1_conn *c) {
+    return c->reading <= READ_HEAD;
+}
+
 void vel_h1_conn_init(struct vel_h1_conn *c, const struct vel_scan *scan, const struct vel_limits *limits) {
     *c = (struct vel_h1_conn){.reading = READ_BETWEEN, .replying = REPLY_NONE};
     vel_h1_parser_init(&c->parser, scan, limits);
@@ -150,7 +167,7 @@ static enum vel_h1_ending choose_ending(const struct vel_h1_conn *c, const struc
         return VEL_H1_END_NONE;
     if (head->length >= 0)
         return VEL_H1_END_LENGTH;
-    return c->minor0 ? VEL_H1_END_CLOSE : VEL_H1_END_CHUNKED;
+    return c->minor0 || c->gateway ? VEL_H1_END_CLOSE : VEL_H1_END_CHUNKED;
 }
 
 void vel_h1_conn_reply(struct vel_h1_conn *c, const struct vel_reply_head *head, bool will_close,

@@ -27,6 +27,7 @@ struct vel_h1_conn {
     uint8_t replying;   /* what the output is at: none, head sent, complete */
     uint8_t ending;     /* enum vel_h1_ending of the reply */
     bool minor0;        /* the request is HTTP/1.0 */
+    bool gateway;       /* the head came by another protocol: no chunks and nothing informational in the reply */
     bool head_method;   /* the request is HEAD */
     bool keep_alive;    /* after this exchange another may come */
     bool closing;       /* no request after the present one, whatever it asks */
@@ -42,6 +43,14 @@ void vel_h1_conn_init(struct vel_h1_conn *c, const struct vel_scan *scan, const 
  * head is filled by REQUEST and points into in; while a head is incomplete the same object must be given. */
 enum vel_h1_event vel_h1_conn_next(struct vel_h1_conn *c, const char *in, size_t len, size_t *used,
                                    struct vel_head *head, struct vel_slice *data);
+
+/* The next event will be that of a head, or none. */
+bool vel_h1_conn_awaits_head(const struct vel_h1_conn *c);
+
+/* In place of vel_h1_conn_next while a head is awaited: another protocol has brought one, and of its reading came n, as
+ * of vel_h1_parse_head: the head is complete, more is needed, or it is refused with this status for why. REQUEST, MORE
+ * or REFUSED. What follows is as with next; the reply ends with the connection. */
+enum vel_h1_event vel_h1_conn_head(struct vel_h1_conn *c, const struct vel_head *head, long n, const char *why);
 
 /* Input ended (the peer's FIN); call it when every byte before it has been given. Returns true when it came between
  * requests or behind a complete one, false when it cut one short: the exchange is then to be aborted. No further

@@ -145,7 +145,7 @@ static long request_line(const struct vel_h1_parser *p, struct vel_head *head, s
         return refuse(in, -501, "CONNECT");
     head->host = vel_slice(NULL, 0);
     head->path_is_decoded = false;
-    head->nfields = 0;
+    head->nfields = head->nvars = 0;
     return LINE_READ;
 }
 

@@ -4,7 +4,6 @@
 #include "py/asgi/call.h"
 #include "py/error.h"
 #include "py/options.h"
-#include "py/trust.h"
 #include "py/types.h"
 #include "py/wsgi/template.h"
 
@@ -55,7 +54,8 @@ static void on_wake(void *arg) {
 
 /* The arguments of Worker(), as they come. */
 struct arguments {
-    PyObject *app, *sockets, *log, *server_header, *start_thread, *forwarded_allow, *forwarded_headers, *root_path;
+    PyObject *app, *sockets, *log, *server_header, *start_thread, *root_path;
+    struct worker_peers peers;
     unsigned long long limit_body, body_memory, requests_max, limit_spool;
     unsigned int limit_target, limit_head, limit_fields, limit_field, limit_trailers, limit_chunk_ext, min_body_rate;
     unsigned int min_write_rate;
@@ -104,17 +104,19 @@ static int parse(struct arguments *a, PyObject *args, PyObject *kwargs) {
                                         "stream_body",
                                         "min_write_rate",
                                         "limit_spool",
+                                        "uwsgi_allow",
                                         NULL};
     return PyArg_ParseTupleAndKeywords(
-               args, kwargs, "O|$OOO&O&O&O&O&O&O&dddddO&O&OOOUpisppdO&iO&OO&O!pO&O&:Worker", (char **)names, &a->app,
+               args, kwargs, "O|$OOO&O&O&O&O&O&O&dddddO&O&OOOUpisppdO&iO&OO&O!pO&O&O:Worker", (char **)names, &a->app,
                &a->sockets, &a->log, vel_to_uint, &a->limit_target, vel_to_uint, &a->limit_head, vel_to_uint,
                &a->limit_fields, vel_to_uint, &a->limit_field, vel_to_ullong, &a->limit_body, vel_to_uint,
                &a->limit_trailers, vel_to_uint, &a->limit_chunk_ext, &a->header, &a->body, &a->keep_alive, &a->write,
                &a->graceful, vel_to_uint, &a->min_body_rate, vel_to_ullong, &a->body_memory, &a->server_header,
-               &a->forwarded_allow, &a->forwarded_headers, &a->root_path, &a->date_header, &a->access_fd,
+               &a->peers.forwarded_allow, &a->peers.forwarded_headers, &a->root_path, &a->date_header, &a->access_fd,
                &a->access_format, &a->multithread, &a->multiprocess, &a->drain_idle, vel_to_ullong, &a->requests_max,
                &a->requests_fd, vel_to_uint, &a->threads, &a->start_thread, vel_to_uint, &a->limit_queue, &PyDict_Type,
-               &a->asgi, &a->stream_body, vel_to_uint, &a->min_write_rate, vel_to_ullong, &a->limit_spool)
+               &a->asgi, &a->stream_body, vel_to_uint, &a->min_write_rate, vel_to_ullong, &a->limit_spool,
+               &a->peers.uwsgi_allow)
                ? 0
                : -1;
 }
@@ -170,14 +172,6 @@ static int take_server_header(struct worker *self, PyObject *given, struct vel_c
     return 0;
 }
 
-static int take_forwarded(struct worker *self, const struct arguments *a, struct vel_config *config) {
-    vel_free(self->nets); /* of an earlier call that failed after this */
-    self->nets = NULL;
-    if (a->forwarded_allow != NULL && vel_take_trust(a->forwarded_allow, &config->trust, &self->nets) < 0)
-        return -1;
-    return a->forwarded_headers != NULL ? vel_take_origin_fields(a->forwarded_headers, &config->origin_fields) : 0;
-}
-
 static int take_access(struct worker *self, const struct arguments *a) {
     static const char *const formats[] = {"common", "combined", "json"};
     for (int i = 0; i < 3; i++)
@@ -190,7 +184,7 @@ static int take_access(struct worker *self, const struct arguments *a) {
     return -1;
 }
 
-/* One (fd, name, port). The strs stay in self->sockets, ASCII, so that the slices stay good. */
+/* One (fd, name, port[, path[, protocol]]). The strs stay in self->sockets, ASCII, so that the slices stay good. */
 static int take_text(PyObject *text, struct vel_slice *out) {
     Py_ssize_t len;
     const char *at = PyUnicode_AsUTF8AndSize(text, &len);
@@ -199,14 +193,20 @@ static int take_text(PyObject *text, struct vel_slice *out) {
 }
 
 static int take_socket(PyObject *tuple, struct vel_socket *out) {
-    static const char expected[] = "iUU|U;sockets must be tuples of (fd, name, port[, path])";
+    static const char expected[] = "iUU|Us;sockets must be tuples of (fd, name, port[, path[, protocol]])";
     PyObject *name, *port, *path = NULL;
+    const char *protocol = "http";
     if (!PyTuple_Check(tuple)) {
         PyErr_SetString(PyExc_TypeError, strchr(expected, ';') + 1);
         return -1;
     }
-    if (!PyArg_ParseTuple(tuple, expected, &out->fd, &name, &port, &path))
+    if (!PyArg_ParseTuple(tuple, expected, &out->fd, &name, &port, &path, &protocol))
         return -1;
+    out->protocol = strcmp(protocol, "uwsgi") == 0 ? VEL_PROTOCOL_UWSGI : VEL_PROTOCOL_HTTP;
+    if (out->protocol == VEL_PROTOCOL_HTTP && strcmp(protocol, "http") != 0) {
+        PyErr_Format(PyExc_ValueError, "protocol must be http or uwsgi, not %s", protocol);
+        return -1;
+    }
     out->path = (struct vel_slice){0};
     if (take_text(name, &out->name) < 0 || take_text(port, &out->port) < 0)
         return -1;
@@ -337,7 +337,7 @@ static int init(PyObject *o, PyObject *args, PyObject *kwargs) {
     config.requests_fd = a.requests_fd;
     if (configure_limits(&a, &config.limits) < 0 || configure_times(&a, &config) < 0)
         return -1;
-    if (take_server_header(self, a.server_header, &config) < 0 || take_forwarded(self, &a, &config) < 0)
+    if (take_server_header(self, a.server_header, &config) < 0 || vel_worker_take_peers(self, &a.peers, &config) < 0)
         return -1;
     self->start_thread = Py_NewRef(a.start_thread);
     self->sockets = PySequence_Tuple(a.sockets);
@@ -358,6 +358,7 @@ static int init(PyObject *o, PyObject *args, PyObject *kwargs) {
         return -1;
     }
     hook_loop(self);
+    vel_worker_hear_complaints(self);
     return 0;
 }
 
@@ -387,8 +388,7 @@ static int clear(PyObject *o) {
     Py_CLEAR(self->server_name);
     Py_CLEAR(self->raised);
     Py_CLEAR(self->start_thread);
-    vel_free(self->nets);
-    self->nets = NULL;
+    vel_worker_free_peers(self);
     return 0;
 }
 

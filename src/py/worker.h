@@ -5,17 +5,20 @@
 #include "py/wsgi/app.h"
 #include "py/wsgi/pool.h"
 
+/* Lists of peers. */
+enum worker_list { WORKER_FORWARDED, WORKER_UWSGI, WORKER_LISTS };
+
 struct worker {
     PyObject_HEAD
     struct vel_worker core;
     struct vel_wsgi wsgi;
     struct vel_asgi asgi;
-    struct vel_wsgi_pool pool; /* the application runs in its threads, if it has any */
-    PyObject *start_thread;    /* called with work and a number, for each of them; NULL without a pool */
-    PyObject *on_over;         /* of an asgi worker: called when it is drained or killed */
-    PyObject *sockets;         /* the tuples whose strs the endpoints point into */
-    PyObject *server_name;     /* bytes of the Server field */
-    struct vel_cidr *nets;     /* owned: whom it trusts */
+    struct vel_wsgi_pool pool;           /* the application runs in its threads, if it has any */
+    PyObject *start_thread;              /* called with work and a number, for each of them; NULL without a pool */
+    PyObject *on_over;                   /* of an asgi worker: called when it is drained or killed */
+    PyObject *sockets;                   /* the tuples whose strs the endpoints point into */
+    PyObject *server_name;               /* bytes of the Server field */
+    struct vel_cidr *nets[WORKER_LISTS]; /* owned: whom it believes */
     PyObject *weakrefs;
     PyObject *raised;      /* what a signal handler raised, for run() to raise again */
     PyThreadState *thread; /* while the GIL is given back */
@@ -28,6 +31,18 @@ struct worker {
 /* What an ASGI worker needs beside the rest, from the dict that is its argument: the loop, functions of velocem.asgi,
  * the options of WebSockets. 0 or -1 with an exception. */
 int vel_worker_take_asgi(struct worker *self, PyObject *app, PyObject *log, PyObject *asgi);
+
+/* The arguments of Worker() that say whom it believes, and what; NULL: not given. */
+struct worker_peers {
+    PyObject *forwarded_allow, *forwarded_headers, *uwsgi_allow;
+};
+
+/* 0 or -1 with an exception. What config then points into is freed by the second. */
+int vel_worker_take_peers(struct worker *self, const struct worker_peers *given, struct vel_config *config);
+void vel_worker_free_peers(struct worker *self);
+
+/* Peers that are cut off are told of in the log. */
+void vel_worker_hear_complaints(struct worker *self);
 
 /* The scopes of each listening address. 0 or -1 with an exception. */
 int vel_worker_make_scopes(struct worker *self, PyObject *asgi);

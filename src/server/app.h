@@ -19,6 +19,9 @@ struct vel_app;
 struct vel_conn;
 struct vel_exchange;
 
+/* What is spoken at an address. */
+enum vel_protocol { VEL_PROTOCOL_HTTP, VEL_PROTOCOL_UWSGI };
+
 /* The address a request came in at, and what the application keeps for it. */
 struct vel_endpoint {
     struct vel_slice name; /* as configured: "127.0.0.1", "example.org" */
@@ -26,9 +29,10 @@ struct vel_endpoint {
     struct vel_slice path; /* of a Unix socket, an abstract one with '@' in front; empty for others */
     void *app_data;        /* the application's own, made and freed by it */
     unsigned index;        /* among the worker's */
+    enum vel_protocol protocol;
 };
 
-/* What trusted proxies say of a request, beside its client, which is x->peer then, and its host, which is
+/* What trusted proxies and gateways say of a request, beside its client, which is x->peer then, and its host, which is
  * x->head->host. Slices are empty where nothing is said. */
 struct vel_origin {
     union vel_addr client;

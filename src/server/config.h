@@ -30,10 +30,11 @@ struct vel_config {
     uint64_t body_memory; /* bytes of a collected body kept in memory; past it, a temporary file */
     const char *server;   /* of the Server field; NULL: none. Must outlive the worker. */
     bool date;            /* send Date */
-    uint64_t requests_max;  /* when so many have come, a newline is written to requests_fd, once; 0: never */
-    int requests_fd;        /* stays the caller's */
-    struct vel_trust trust; /* peers whose word is taken for the origin of a request */
-    unsigned origin_fields; /* enum vel_origin_field */
+    uint64_t requests_max;        /* when so many have come, a newline is written to requests_fd, once; 0: never */
+    int requests_fd;              /* stays the caller's */
+    struct vel_trust trust;       /* peers whose word is taken for the origin of a request */
+    unsigned origin_fields;       /* enum vel_origin_field */
+    struct vel_trust uwsgi_allow; /* peers that may speak uwsgi, where it is spoken */
 };
 
 /* A body, or a reader, may be slow for this long before the average rate is judged: one TCP retransmission or two. */

@@ -383,7 +383,8 @@ static struct vel_conn *make(struct vel_worker *w, int fd, const union vel_addr 
     c->endpoint = endpoint;
     c->stream = (struct vel_stream){.ops = &vel_stream_plain, .fd = fd};
     c->peer = *peer;
-    c->trusted = vel_trust_has(&w->config.trust, peer);
+    c->uwsgi = endpoint->protocol == VEL_PROTOCOL_UWSGI;
+    c->told = c->uwsgi || vel_trust_has(&w->config.trust, peer);
     vel_timer_init(&c->timer);
     vel_h1_conn_init(&c->h1, w->scan, &w->config.limits);
     vel_list_append(&w->conns, &c->node);
@@ -392,8 +393,16 @@ static struct vel_conn *make(struct vel_worker *w, int fd, const union vel_addr 
     return c;
 }
 
+/* A packet says who somebody is: not everybody may. */
+static bool may_connect(struct vel_worker *w, const union vel_addr *peer, const struct vel_endpoint *endpoint) {
+    if (endpoint->protocol != VEL_PROTOCOL_UWSGI || vel_trust_has(&w->config.uwsgi_allow, peer))
+        return true;
+    vel_worker_complain(w, peer, "not allowed to speak uwsgi");
+    return false;
+}
+
 void vel_conn_open(struct vel_worker *w, int fd, const union vel_addr *peer, const struct vel_endpoint *endpoint) {
-    struct vel_conn *c = make(w, fd, peer, endpoint);
+    struct vel_conn *c = may_connect(w, peer, endpoint) ? make(w, fd, peer, endpoint) : NULL;
     if (c == NULL) {
         close(fd);
         return;

@@ -39,7 +39,8 @@ struct vel_conn {
     struct vel_h1_conn h1;
     union vel_addr peer;
     uint8_t fate;       /* enum vel_fate */
-    bool trusted;       /* the peer may say where requests come from */
+    bool uwsgi;         /* packets come in place of heads */
+    bool told;          /* something says where requests come from: the peer is trusted, or a gateway */
     bool eof;           /* the peer has ended its side */
     bool reset;         /* close by RST, since a FIN would make the reply look whole */
     bool lingering;     /* only reading away what still comes */

@@ -44,11 +44,11 @@ struct vel_exchange *vel_exchange_open(struct vel_conn *c, struct vel_head *head
     if (c->worker->access.fd >= 0)
         x->began_us = vel_clock_us();
     vel_list_init(&x->turn);
-    return c->trusted && head != NULL ? with_origin(x) : x;
+    return c->told && head != NULL ? with_origin(x) : x;
 }
 
 static struct vel_head *copy_head(struct vel_arena *arena, const struct vel_head *head) {
-    size_t size = offsetof(struct vel_head, fields) + head->nfields * sizeof(head->fields[0]);
+    size_t size = offsetof(struct vel_head, fields) + (head->nfields + head->nvars) * sizeof(head->fields[0]);
     struct vel_head *copy = vel_arena_alloc(arena, size);
     struct vel_slice bytes = vel_arena_copy(arena, head->bytes);
     if (copy == NULL || bytes.at == NULL)

@@ -1,6 +1,7 @@
 /* Following forwarded fields, from the nearest hop outwards. */
 #include "server/origin.h"
 
+#include "base/num.h"
 #include "http/forwarded.h"
 #include "net/cidr.h"
 #include "server/worker.h"
@@ -183,6 +184,48 @@ static int decide_prefix(struct vel_exchange *x, struct vel_origin *origin, stru
     return origin->prefix.at != NULL ? VEL_OK : VEL_ENOMEM;
 }
 
+/* --- gateways ---------------------------------------------------------------------------------------------------- */
+
+/* Names of Unix sockets and the like are no addresses: such a client has none. */
+static void read_client(const struct vel_uwsgi_vars *vars, union vel_addr *out) {
+    int64_t port;
+    bool has_port = vel_num_parse(vars->remote_port, &port) && port <= UINT16_MAX;
+    if (!vel_addr_parse(vars->remote_addr, has_port ? (uint16_t)port : 0, out))
+        *out = (union vel_addr){.any.sa_family = AF_UNSPEC};
+}
+
+static int copy(struct vel_exchange *x, struct vel_slice from, struct vel_slice *to) {
+    if (from.at != NULL)
+        *to = vel_arena_copy(&x->arena, from);
+    return from.at == NULL || to->at != NULL ? VEL_OK : VEL_ENOMEM;
+}
+
+/* nginx has no name of its own unless it is given one; the client has called it something. */
+static struct vel_slice name_of(const struct vel_uwsgi_vars *vars, const struct vel_head *head) {
+    struct vel_slice name, port;
+    if (vars->server_name.len > 0)
+        return vars->server_name;
+    vel_host_split(head->host, &name, &port);
+    return name;
+}
+
+static int take_vars(struct vel_exchange *x, const struct vel_uwsgi_vars *vars) {
+    struct vel_origin *origin = vel_arena_alloc(&x->arena, sizeof(*origin));
+    if (origin == NULL)
+        return VEL_ENOMEM;
+    *origin = (struct vel_origin){.client = *x->peer, .scheme = vars->secure ? VEL_SLICE("https") : VEL_SLICE("http")};
+    if (vars->remote_addr.at != NULL)
+        read_client(vars, &origin->client);
+    x->origin = origin;
+    x->peer = &origin->client;
+    int err = copy(x, name_of(vars, x->head), &origin->name);
+    if (err == VEL_OK && vel_forwarded_port(vars->server_port))
+        err = copy(x, vars->server_port, &origin->port);
+    return err == VEL_OK ? copy(x, vars->script_name, &origin->prefix) : err;
+}
+
+/* --- fields on top of that --------------------------------------------------------------------------------------- */
+
 static bool says_anything(const struct findings *found) {
     return found->hops > 0 || found->scheme.len > 0 || found->host.len > 0 || found->port.len > 0 ||
            found->prefix.len > 0;
@@ -193,7 +236,10 @@ static int keep(struct vel_exchange *x, const struct findings *found) {
     struct vel_origin *origin = vel_arena_alloc(&x->arena, sizeof(*origin));
     if (origin == NULL)
         return VEL_ENOMEM;
-    *origin = (struct vel_origin){.client = found->client, .scheme = found->scheme};
+    *origin = x->origin != NULL ? *x->origin : (struct vel_origin){0};
+    origin->client = found->client;
+    if (found->scheme.len > 0)
+        origin->scheme = found->scheme;
     x->origin = origin;
     x->peer = &origin->client;
     int err = decide_host(x, origin, found);
@@ -202,8 +248,7 @@ static int keep(struct vel_exchange *x, const struct findings *found) {
     return err == VEL_OK ? decide_prefix(x, origin, found->prefix) : err;
 }
 
-int vel_origin_decide(struct vel_exchange *x) {
-    const struct vel_config *config = &x->conn->worker->config;
+static int follow_fields(struct vel_exchange *x, const struct vel_config *config) {
     struct findings found = {.client = *x->peer};
     if (config->origin_fields & VEL_ORIGIN_FORWARDED) {
         follow_elements(&found, x->head, &config->trust);
@@ -213,4 +258,12 @@ int vel_origin_decide(struct vel_exchange *x) {
         read_last(&found, x->head, config->origin_fields);
     }
     return says_anything(&found) ? keep(x, &found) : VEL_OK;
+}
+
+int vel_origin_decide(struct vel_exchange *x) {
+    struct vel_worker *w = x->conn->worker;
+    int err = x->conn->uwsgi ? take_vars(x, &w->vars) : VEL_OK;
+    if (err == VEL_OK && vel_trust_has(&w->config.trust, x->peer))
+        err = follow_fields(x, &w->config);
+    return err;
 }

@@ -102,7 +102,7 @@ static int reply_inform(struct vel_exchange *x, const struct vel_reply_head *hea
     struct vel_conn *c = x->conn;
     if (x->status != 0)
         return VEL_ESTATE;
-    if (c->h1.minor0)
+    if (c->h1.minor0 || c->h1.gateway)
         return VEL_OK;
     attend(c);
     char *at = vel_output_stage(c, vel_h1_inform_room(head));

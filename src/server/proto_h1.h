@@ -7,7 +7,7 @@ extern const struct vel_proto vel_proto_h1;
 
 /* Serves what is in in[0..len). Returns how many bytes from the front are spent; the rest is to be given again with
  * more behind it. May raise the connection's fate. */
-size_t vel_proto_h1_input(struct vel_conn *c, const char *in, size_t len);
+size_t vel_proto_h1_input(struct vel_conn *c, char *in, size_t len);
 
 /* Where the next *len bytes of input may be read to, at most, instead of a buffer of the caller's; all of them belong
  * to the body that is being collected. NULL: nowhere. */

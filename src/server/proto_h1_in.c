@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "server/exchange.h"
 #include "server/output.h"
+#include "server/proto_uwsgi.h"
 #include "server/reply.h"
 #include "server/worker.h"
 
@@ -172,7 +173,7 @@ static void save_partial(struct vel_conn *c) {
 
 static void more(struct vel_conn *c, bool head_begun) {
     if (c->exchange == NULL) {
-        if (head_begun && c->partial == NULL)
+        if (head_begun && c->partial == NULL && !c->uwsgi)
             save_partial(c);
         return;
     }
@@ -181,14 +182,21 @@ static void more(struct vel_conn *c, bool head_begun) {
     keep(c);
 }
 
-size_t vel_proto_h1_input(struct vel_conn *c, const char *in, size_t len) {
+static inline enum vel_h1_event next(struct vel_conn *c, char *in, size_t len, size_t *used, struct vel_slice *data) {
+    struct vel_head *head = c->partial != NULL ? c->partial : c->worker->head;
+    if (c->uwsgi && vel_h1_conn_awaits_head(&c->h1))
+        return vel_proto_uwsgi_next(c, in, len, used, head);
+    return vel_h1_conn_next(&c->h1, in, len, used, head, data);
+}
+
+size_t vel_proto_h1_input(struct vel_conn *c, char *in, size_t len) {
     size_t at = 0, used;
     struct vel_slice data;
     bool go_on = true;
     /* A client that sends requests and takes no answers is not served on: what it is owed stays bounded. */
     while (go_on && c->fate == VEL_FATE_OPEN && (c->owed == NULL || c->exchange != NULL)) {
         struct vel_head *head = c->partial != NULL ? c->partial : c->worker->head;
-        enum vel_h1_event event = vel_h1_conn_next(&c->h1, in + at, len - at, &used, head, &data);
+        enum vel_h1_event event = next(c, in + at, len - at, &used, &data);
         at += used;
         switch (event) {
         case VEL_H1_REQUEST:

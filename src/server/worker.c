@@ -12,6 +12,9 @@
 /* While log lines wait for a slow reader, the loop looks again after this long. */
 #define LOG_RETRY_MS 250
 
+/* Whoever is cut off comes again: the log is not filled by that. */
+#define COMPLAINT_MS 1000
+
 /* A worker that answers at once never has two exchanges; with threads or coroutines as many are out as are asked for.
  * With its arena one is 4.4 KiB, and costs 900 instructions to make and free. */
 #define SPARE_MAX 64
@@ -131,8 +134,11 @@ static int listen_on(struct vel_worker *w, const struct vel_socket *sockets, siz
     for (size_t i = 0; i < n; i++) {
         struct vel_port *port = &w->ports[i];
         port->worker = w;
-        port->endpoint = (struct vel_endpoint){
-            .name = sockets[i].name, .port = sockets[i].port, .path = sockets[i].path, .index = (unsigned)i};
+        port->endpoint = (struct vel_endpoint){.name = sockets[i].name,
+                                               .port = sockets[i].port,
+                                               .path = sockets[i].path,
+                                               .index = (unsigned)i,
+                                               .protocol = sockets[i].protocol};
         port->listener.on_accept = on_accept;
         port->listener.on_exhausted = on_exhausted;
         port->listener.on_left = on_left;
@@ -228,6 +234,19 @@ void vel_worker_set_due(struct vel_worker *w) {
 void vel_worker_add_turn(struct vel_worker *w, struct vel_exchange *x) {
     vel_list_append(&w->turns, &x->turn);
     vel_worker_set_due(w);
+}
+
+/* --- complaints -------------------------------------------------------------------------------------------------- */
+
+void vel_worker_complain(struct vel_worker *w, const union vel_addr *peer, const char *why) {
+    if (w->on_complaint == NULL || (w->complained != 0 && w->loop->now - w->complained < COMPLAINT_MS)) {
+        w->uncomplained++;
+        return;
+    }
+    uint64_t more = w->uncomplained;
+    w->uncomplained = 0;
+    w->complained = w->loop->now;
+    w->on_complaint(w->on_complaint_arg, peer, why, more);
 }
 
 /* --- running ----------------------------------------------------------------------------------------------------- */

@@ -7,6 +7,7 @@
 #include "server/conn.h"
 #include "server/output.h"
 #include "server/pool.h"
+#include "uwsgi/vars.h"
 
 /* One receive takes at most this much; shared by all connections of the loop. */
 #define VEL_READ_MAX 65536
@@ -58,12 +59,19 @@ struct vel_worker {
     void *on_due_arg;
     void (*on_wake)(void *arg); /* called in the loop after a wake-up; may be NULL */
     void *on_wake_arg;
+    /* A peer that keeps no rule of the protocol, or that nobody has allowed, was cut off; more such are not told of one
+     * by one. May be NULL. */
+    void (*on_complaint)(void *arg, const union vel_addr *peer, const char *why, uint64_t more);
+    void *on_complaint_arg;
+    uint64_t complained; /* loop.now of the last one; 0: none so far */
+    uint64_t uncomplained;
     char *in;  /* VEL_READ_MAX bytes, owned */
     char *out; /* VEL_STAGE_MAX bytes, owned: output of the connection `staged` */
     size_t out_len;
     struct vel_conn *staged;    /* not owned; means nothing while out_len is 0 */
     struct vel_conn *serving;   /* not owned; the connection whose dispatch runs, and which is settled after it */
     struct vel_head *head;      /* owned: of the request being parsed */
+    struct vel_uwsgi_vars vars; /* what stands beside it in its packet */
     struct vel_exchange *spare; /* owned: exchanges ready for use, linked by app_data */
     unsigned nspare;
     int64_t date_at;    /* the second that date_line tells */
@@ -77,6 +85,7 @@ struct vel_worker {
 struct vel_socket {
     int fd;
     struct vel_slice name, port, path; /* as in struct vel_endpoint */
+    enum vel_protocol protocol;
 };
 
 /* Makes a worker that listens on these. app must outlive it. VEL_OK, VEL_ENOMEM, VEL_ESYS. */
@@ -120,6 +129,9 @@ void vel_worker_kill(struct vel_worker *w);
  * on it by then are accepted and served; after them it refuses new ones, whoever else holds the descriptor, and the
  * drain ends no sooner. Without it a socket's queue is left to those who listen on. */
 void vel_worker_retire(struct vel_worker *w, int fd);
+
+/* For on_complaint, once a second at most: those between are counted. why is a constant. */
+void vel_worker_complain(struct vel_worker *w, const union vel_addr *peer, const char *why);
 
 /* Exchanges come from here: zeroed but for an empty arena, or NULL. They go back with all that is theirs. */
 struct vel_exchange *vel_worker_exchange(struct vel_worker *w);

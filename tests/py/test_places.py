@@ -26,13 +26,37 @@ from velocem.places import Descriptor, Place, Systemd, Tcp, Unix, parse
         ("systemd:web", Systemd("web")),
         ("unix", Tcp("unix", 8000)),
         ("fd:80", Tcp("fd", 80)),
+        ("uwsgi:80", Tcp("uwsgi", 80)),
+        ("uwsgi://127.0.0.1:3031", Tcp("127.0.0.1", 3031, "uwsgi")),
+        ("uwsgi://:3031", Tcp("", 3031, "uwsgi")),
+        ("uwsgi+tcp://[::1]:3031", Tcp("::1", 3031, "uwsgi")),
+        ("uwsgi+unix:/run/a.sock", Unix("/run/a.sock", "uwsgi")),
+        ("uwsgi://unix:/run/a.sock", Unix("/run/a.sock", "uwsgi")),
+        ("uwsgi+fd://3", Descriptor(3, "uwsgi")),
+        ("uwsgi+systemd:web", Systemd("web", "uwsgi")),
     ],
 )
 def test_every_form(text: str, place: Place) -> None:
     assert parse(text) == place
 
 
-@pytest.mark.parametrize("text", ["a:80", "*:80", "[::1]:80", "unix:/a", "unix:@a", "fd://3", "systemd", "systemd:a"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a:80",
+        "*:80",
+        "[::1]:80",
+        "unix:/a",
+        "unix:@a",
+        "fd://3",
+        "systemd",
+        "systemd:a",
+        "uwsgi://a:80",
+        "uwsgi+unix:/a",
+        "uwsgi+fd://3",
+        "uwsgi+systemd",
+    ],
+)
 def test_each_is_shown_as_it_is_written(text: str) -> None:
     assert str(parse(text.replace("*", ""))) == text
 
@@ -43,6 +67,7 @@ def test_each_is_shown_as_it_is_written(text: str) -> None:
         *("", ":", "8000", "80:80", "a:", "a:b", "a:-1", "a:65536", "a:+1", "a:8_0", "a:٣", "a:" + "9" * 5000),
         *("[::1", "[::1]80", "[::1]:", "[]:80", "[a]:80", "/run/a.sock", "http://a:80", "http://a", "fd://", "fd://x"),
         *("fd://-1", "fd://9999999", "systemd:", "a/b:80", "tcp://unix:/a"),
+        *("uwsgi://", "uwsgi+", "uwsgi+uwsgi://a", "uwsgi://http://a", "uwsgi+8000"),
     ],
 )
 def test_what_has_none_of_the_forms(text: str) -> None:

@@ -200,6 +200,8 @@ static void clear_caches(struct vel_wsgi *w) {
         Py_CLEAR(w->values[i]);
     for (int i = 0; i < VEL_WSGI_NAMES; i++)
         Py_CLEAR(w->names[i].key);
+    for (int i = 0; i < VEL_WSGI_VARS; i++)
+        Py_CLEAR(w->vars[i].key);
     Py_CLEAR(w->path);
     Py_CLEAR(w->peer_host);
     for (int i = 0; i < VEL_WSGI_PORTS; i++)

@@ -139,9 +139,13 @@ static struct vel_slice below_root(const struct vel_wsgi *w, struct vel_slice pa
     return begins && (path.len == n || path.at[n] == '/') ? vel_slice(path.at + n, path.len - n) : path;
 }
 
+static bool has_escape(struct vel_slice path) {
+    return path.len > 0 && memchr(path.at, '%', path.len) != NULL;
+}
+
 static PyObject *decode_path(const struct vel_wsgi *w, struct vel_slice raw, bool decoded) {
     char small[VEL_WSGI_VALUE_MAX], *at = small;
-    if (decoded || memchr(raw.at, '%', raw.len) == NULL)
+    if (decoded || !has_escape(raw))
         return vel_text_new(below_root(w, raw));
     if (raw.len > sizeof(small) && (at = PyMem_Malloc(raw.len)) == NULL)
         return PyErr_NoMemory();
@@ -156,13 +160,15 @@ static int add_path(struct vel_wsgi *w, PyObject *env, const struct vel_head *he
     struct vel_slice raw = head->target.path;
     if (raw.len == 1 && raw.at[0] == '/')
         return 0;
-    if (w->path != NULL && vel_slice_eq(vel_slice(w->path_raw, w->path_len), raw))
+    /* The same bytes mean another path when they are decoded already. */
+    bool keeps = raw.len <= VEL_WSGI_VALUE_MAX && !(head->path_is_decoded && has_escape(raw));
+    if (keeps && w->path != NULL && vel_slice_eq(vel_slice(w->path_raw, w->path_len), raw))
         return PyDict_SetItem(env, w->state->PATH_INFO, w->path);
     PyObject *path = decode_path(w, raw, head->path_is_decoded);
     if (path == NULL)
         return -1;
     int err = PyDict_SetItem(env, w->state->PATH_INFO, path);
-    if (raw.len <= VEL_WSGI_VALUE_MAX && !head->path_is_decoded) {
+    if (keeps) {
         memcpy(w->path_raw, raw.at, raw.len);
         w->path_len = raw.len;
         Py_XSETREF(w->path, Py_NewRef(path));
@@ -272,6 +278,34 @@ static int add_origin(struct vel_wsgi *w, PyObject *env, const struct vel_origin
     return origin->prefix.at != NULL ? set_text(env, s->SCRIPT_NAME, origin->prefix) : 0;
 }
 
+/* --- what a gateway says beside it ------------------------------------------------------------------------------- */
+
+static PyObject *var_key(struct vel_wsgi *w, struct vel_slice name) {
+    if (name.len > VEL_WSGI_NAME_MAX)
+        return vel_text_new(name);
+    struct vel_wsgi_name *slot = &w->vars[hash_name(name) % VEL_WSGI_VARS];
+    if (slot->key != NULL && vel_slice_eq(vel_slice(slot->text, slot->len), name))
+        return Py_NewRef(slot->key);
+    PyObject *key = vel_text_new(name);
+    if (key == NULL)
+        return NULL;
+    memcpy(slot->text, name.at, name.len);
+    slot->len = (unsigned char)name.len;
+    Py_XSETREF(slot->key, Py_NewRef(key));
+    return key;
+}
+
+/* Names of CGI already. None of them is one that stands in environ for another reason. */
+static int add_vars(struct vel_wsgi *w, PyObject *env, const struct vel_head *head) {
+    int err = 0;
+    for (size_t i = head->nfields; err == 0 && i < head->nfields + head->nvars; i++) {
+        PyObject *key = var_key(w, head->fields[i].name);
+        err = key != NULL ? set_text(env, key, head->fields[i].value) : -1;
+        Py_XDECREF(key);
+    }
+    return err;
+}
+
 /* --- the body ---------------------------------------------------------------------------------------------------- */
 
 /* The body is all here and decoded: it has a length whatever its transfer coding was (RFC 9112 6.1, RFC 3875 4.1.2).
@@ -302,7 +336,8 @@ PyObject *vel_wsgi_environ(struct vel_wsgi *w, struct vel_exchange *x) {
     if (env == NULL)
         return NULL;
     if (add_fields(w, env, x->head) < 0 || add_request_line(w, env, x->head) < 0 || add_port(w, env, x->peer) < 0 ||
-        add_body(w, env, x) < 0 || (x->origin != NULL && add_origin(w, env, x->origin) < 0)) {
+        add_body(w, env, x) < 0 || (x->origin != NULL && add_origin(w, env, x->origin) < 0) ||
+        add_vars(w, env, x->head) < 0) {
         Py_DECREF(env);
         return NULL;
     }

@@ -87,10 +87,11 @@ static void on_turn(struct vel_exchange *x) {
         f->on_turn(x);
 }
 
-/* Reads the head, as an application may that logs what it lost. */
+/* Reads the head, as an application may that logs what it lost: lines, or a packet. */
 static void on_abort(struct vel_exchange *x) {
     struct fake_app *f = fake_app_of(x);
-    CHECK(x->given && x->head->bytes.len > 0 && x->head->bytes.at[x->head->bytes.len - 1] == '\n');
+    struct vel_slice bytes = x->head->bytes;
+    CHECK(x->given && bytes.len > 0 && (bytes.at[bytes.len - 1] == '\n' || bytes.at[0] == '\0'));
     f->aborts++;
     let_go(f, x);
 }

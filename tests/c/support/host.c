@@ -11,8 +11,6 @@
 /* More turns than any test needs: the loop spins. */
 #define TURNS_MAX 2000
 
-static const struct vel_endpoint endpoint = {.name = {"localhost", 9}, .port = {"80", 2}};
-
 static union vel_addr some_peer(void) {
     union vel_addr peer = {.v4 = {.sin_family = AF_INET, .sin_port = htons(4711)}};
     peer.v4.sin_addr.s_addr = htonl(0xcb007109); /* 203.0.113.9 */
@@ -26,6 +24,7 @@ void host_init(struct host *h) {
     h->config = (struct vel_config)VEL_CONFIG_DEFAULT;
     h->config.date = false;
     h->config.server = NULL;
+    h->endpoint = (struct vel_endpoint){.name = VEL_SLICE("localhost"), .port = VEL_SLICE("80")};
     h->wait_ms = 0;
     signal(SIGPIPE, SIG_IGN); /* sendfile(2) raises it */
 }
@@ -68,7 +67,7 @@ void client_pair(struct client *c, int *server_end) {
 
 void host_serve(struct host *h, int server_end) {
     union vel_addr peer = some_peer();
-    vel_conn_open(&h->w, server_end, &peer, &endpoint);
+    vel_conn_open(&h->w, server_end, &peer, &h->endpoint);
     CHECK_INT(h->w.out_len, 0);
 }
 

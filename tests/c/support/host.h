@@ -11,7 +11,8 @@ struct host {
     struct vel_worker w;
     struct vel_config config; /* of the worker once it runs; before: what it will have */
     struct fake_app app;
-    int wait_ms; /* how long a step waits for what the kernel brings later: 0, or little for TCP */
+    struct vel_endpoint endpoint; /* of every connection: that of a plain HTTP server, unless it is changed */
+    int wait_ms;                  /* how long a step waits for what the kernel brings later: 0, or little for TCP */
 };
 
 struct client {

@@ -42,7 +42,9 @@ class Response(NamedTuple):
 
 
 def find(place: tuple[str, int] | str) -> tuple[int, Any]:
-    """Family and address of a host and port, or of a URL, which may be unix:/path or unix:@name."""
+    """Family and address of a host and port, or of a URL, which may be unix:/path or unix:@name; uwsgi's too."""
+    if isinstance(place, str):
+        place = place.removeprefix("uwsgi+").removeprefix("uwsgi://")
     if isinstance(place, str) and place.startswith("unix:"):
         path = place.removeprefix("unix:")
         return socket.AF_UNIX, "\0" + path[1:] if path.startswith("@") else path

@@ -72,7 +72,7 @@ $(VENV)/.tools-%: requirements/%.txt $(VENV)/.made
 	$(PIP_INSTALL) -r $<
 	touch $@
 
-$(VENV)/.built: $(VENV)/.tools-build $(SOURCES)
+$(VENV)/.built: $(VENV)/.tools-build $(VENV)/.tools-run $(SOURCES)
 	mkdir -p build
 	$(WITH_TOOLS) $(PIP_INSTALL) --no-deps --no-build-isolation --force-reinstall -Cbuild-dir=build/$(TAG) .
 	touch $@

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any, Literal, TypeVar
 from urllib.parse import quote, unquote, unquote_to_bytes
 
+from velocem import exceptions
 from velocem._core import Match, RouterBase
 from velocem.types import Receive, Scope, Send, StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -30,22 +31,24 @@ class RouteError(ValueError):
     """A pattern that is none, or a route that is there already; says where both were added."""
 
 
-class _Told(Exception):  # noqa: N818
+class _Told(exceptions.HTTPError):
     """An exception that keeps its path, and makes its text when it is asked for: misses are many."""
+
+    __init__ = Exception.__init__  # pyright: ignore[reportAssignmentType]
 
     @property
     def path(self) -> Any:
         return self.args[-1]
 
 
-class NotFound(_Told, LookupError):  # noqa: N818 - as the status is called
-    """No route has the path."""
+class NotFound(_Told, exceptions.NotFound, LookupError):
+    """No route has the path. Raised by a handler it is the answer that velocem.NotFound is."""
 
     def __str__(self) -> str:
         return f"no route for {self.path!r}"
 
 
-class MethodNotAllowed(_Told, LookupError):  # noqa: N818
+class MethodNotAllowed(_Told, exceptions.MethodNotAllowed, LookupError):
     """Routes have the path, but with other methods: ``allow``."""
 
     @property
@@ -53,11 +56,15 @@ class MethodNotAllowed(_Told, LookupError):  # noqa: N818
         methods: tuple[str, ...] = self.args[0]
         return methods
 
+    @property
+    def headers(self) -> Mapping[str, str]:  # type: ignore[override]
+        return {"allow": ", ".join(self.allow)}
+
     def __str__(self) -> str:
         return f"{self.path!r} has {', '.join(self.allow)}"
 
 
-class BadPath(_Told, ValueError):  # noqa: N818
+class BadPath(_Told, exceptions.BadRequest, ValueError):
     """No path at all: a broken escape, a NUL, or a parameter that is not UTF-8."""
 
     def __str__(self) -> str:
@@ -324,7 +331,7 @@ class Router(RouterBase):
             await _lifespan(receive, send)
             return
         method = scope["method"] if kind == "http" else "WEBSOCKET"
-        path, decoded = _asgi_path(scope)
+        path, decoded = asgi_path(scope)
         try:
             found = self.match(method, path, _asgi_host(scope), decoded=decoded)
         except BadPath:
@@ -430,7 +437,7 @@ def _with_query(location: str, environ: WSGIEnvironment) -> str:
 # --- ASGI's ways of saying things
 
 
-def _asgi_path(scope: Scope) -> tuple[str, bool]:
+def asgi_path(scope: Scope) -> tuple[str, bool]:
     """The path below root_path, and whether it is decoded: raw_path is taken where it says more and the same."""
     path: str = scope["path"]
     raw: bytes = scope.get("raw_path") or b""

@@ -26,9 +26,9 @@ def test_every_python_source_is_installed() -> None:
     assert listed == there
 
 
-def test_the_package_needs_nothing_at_run_time() -> None:
+def test_the_package_needs_one_other_at_run_time() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    assert project["dependencies"] == []
+    assert project["dependencies"] == ["msgspec>=0.21"]
     assert "optional-dependencies" not in project
 
 

@@ -136,9 +136,11 @@ class Bench:
 
     def measure_load(self, scenario: Scenario, entrants: list[Entrant], result: Result) -> None:
         before = set(map(id, self.pool.up.values()))
+        self.pool.resume()
         running, missing = self.pool.serve(entrants, scenario)
         for name, reason in missing.items():
             self.leave_out(scenario, result, name, reason)
+        self.pool.pause()
         for server in running:
             if id(server) not in before:  # one that served another scenario is not idle any more
                 result["entrants"][server.entrant.name]["pss_idle"] = server.memory()
@@ -146,9 +148,10 @@ class Bench:
         scenario = self.with_rate(scenario, by_name, result)
 
         def take(name: str, number: int) -> Any:
-            if number == 0:
-                return self.loader.warm(by_name[name], scenario, WARM_SECONDS)
-            return self.loader.sample(by_name[name], scenario, number)
+            with self.pool.turn(by_name[name]):
+                if number == 0:
+                    return self.loader.warm(by_name[name], scenario, WARM_SECONDS)
+                return self.loader.sample(by_name[name], scenario, number)
 
         self.each_round(scenario, list(by_name), result, take)
         for name, server in by_name.items():
@@ -168,7 +171,8 @@ class Bench:
         rates: dict[str, float] = {}
         for name, server in running.items():
             try:
-                samples = known.get(name, {}).get("samples") or [self.loader.sample(server, hello, 0)]
+                with self.pool.turn(server):
+                    samples = known.get(name, {}).get("samples") or [self.loader.sample(server, hello, 0)]
             except UnavailableError:
                 continue  # its own rounds will say the same
             found = middle([sample["rate"] for sample in samples])

@@ -2,7 +2,7 @@
 
 On a shared machine the cost of a system call swings by half within minutes. So every server is up all the time, each
 gets one second of load in turn, what it used is divided by what Velocem and the floor used in the same round, and the
-median over the rounds is shown. Idle servers wait and cost nothing.
+median over the rounds is shown. Whose turn it is not is stopped (SIGSTOP): some servers spin while they are idle.
 """
 
 import argparse

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -253,6 +253,7 @@ def stop(servers: Iterable[Server]) -> None:
     stopping = list(servers)
     for server in stopping:
         kill(server.process, signal.SIGTERM)
+        kill(server.process, signal.SIGCONT)
     deadline = time.monotonic() + STOP_SECONDS
     for server in stopping:
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -269,6 +270,23 @@ class Pool:
     place: Place
     pythons: Mapping[str, Path]
     up: dict[str, Server] = field(default_factory=dict)
+
+    def pause(self) -> None:
+        """Nobody runs but in its turn: some spin while they are idle, on the core of whoever is measured."""
+        for server in self.up.values():
+            kill(server.process, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        for server in self.up.values():
+            kill(server.process, signal.SIGCONT)
+
+    @contextlib.contextmanager
+    def turn(self, server: Server) -> Iterator[None]:
+        kill(server.process, signal.SIGCONT)
+        try:
+            yield
+        finally:
+            kill(server.process, signal.SIGSTOP)
 
     def stop(self, names: Iterable[str]) -> None:
         stop([self.up.pop(name) for name in list(names) if name in self.up])

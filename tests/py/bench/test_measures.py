@@ -205,3 +205,17 @@ def test_an_open_loop_asks_a_part_of_what_the_slowest_can(bench: Bench) -> None:
     assert opened["slowest"] == slowest
     assert opened["rate"] == round(rates[slowest] / 2)
     assert opened["entrants"]["limit"]["latency"]["p99"] > 0
+
+
+def state_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+def test_whoever_is_not_measured_is_stopped(bench: Bench) -> None:
+    """Some spin while they are idle, and would take the core from the others."""
+    some = [scripted("good", ALWAYS, "", ours=True), FLOOR]
+    result = bench.measure(BY_NAME["hello"], some)
+    assert len(result["entrants"]["good"]["samples"]) == 3
+    assert [state_of(server.process.pid) for server in bench.pool.up.values()] == ["T", "T"]
+    again = bench.measure(BY_NAME["hello"], some)
+    assert len(again["entrants"]["good"]["samples"]) == 3

@@ -35,7 +35,7 @@ MAY_INCLUDE: dict[str, set[str]] = {
     "py/wsgi": {"base", "http", "router", "net", "server", "py"},
     "py/asgi": {"base", "http", "ws", "router", "net", "server", "py", "py/loop", "py/task"},
     "py/router": {"base", "router", "py"},
-    "py/native": {"base", "http", "router", "net", "server", "py", "py/task"},
+    "py/native": {"base", "http", "router", "net", "server", "py", "py/router", "py/task"},
 }
 
 # Rooms without I/O, time or logging, and the only system headers they need.

@@ -1,14 +1,14 @@
 # The face of the C extension.
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextvars import Context
 from socket import socket
 from ssl import SSLContext
-from typing import Any, Literal, Self, TypeVarTuple, final
+from typing import Any, Final, Literal, Self, TypeVarTuple, final
 
 from _typeshed import FileDescriptorLike
 
-from velocem.types import Application
+from velocem.types import Application, Reply
 
 _Ts = TypeVarTuple("_Ts")
 
@@ -285,3 +285,164 @@ class BaseEventLoop:
 
 def learn_tasks(step: object | None, wakeup: object | None, /) -> None:
     """What a task gives to call_soon for a step and for its waking, or None where it is not as expected."""
+
+MISSING: Final[object]
+"""In place of a default: a value is required."""
+
+@final
+class Plan:
+    """Where the arguments of one route's handler come from, and what becomes of its result."""
+
+    def __new__(
+        cls,
+        call: Callable[..., Any],
+        # Source, name, conversion, flags, default; velocem/signature.py has the numbers.
+        leaves: tuple[tuple[int, str, int | Callable[[Any], Any] | None, int, object], ...],
+        *,
+        is_async: bool = False,
+        status: int = 200,
+        encode: Callable[[Any], bytes] | None = None,
+        content_type: bytes | None = None,
+        # Bytes; -1: the server's limit.
+        body_limit: int = -1,
+        # Media types in lower case; none: any.
+        body_types: tuple[bytes, ...] = (),
+        about: Any = None,
+    ) -> Self: ...
+    @property
+    def call(self) -> Callable[..., Any]:
+        """What is called with the leaves."""
+
+    @property
+    def about(self) -> Any:
+        """Whatever was given for it."""
+
+    @property
+    def is_async(self) -> bool:
+        """The call gives a coroutine."""
+
+    @property
+    def wants_body(self) -> bool:
+        """One of the leaves is of the body."""
+
+    @property
+    def status(self) -> int:
+        """Of an answer that says none."""
+
+class RequestBase:
+    """A request, as C has it. Made by a Core."""
+
+    @property
+    def method(self) -> str: ...
+    @property
+    def path(self) -> str:
+        """Decoded; what is not UTF-8 as os.fsdecode() has it."""
+
+    @property
+    def raw_path(self) -> bytes: ...
+    @property
+    def query_string(self) -> bytes: ...
+    @property
+    def http_version(self) -> str: ...
+    @property
+    def raw_headers(self) -> list[tuple[bytes, bytes]]:
+        """Names in lower case."""
+
+    @property
+    def client(self) -> tuple[str, int] | None: ...
+    @property
+    def server(self) -> tuple[str, int | None] | None: ...
+    @property
+    def scheme(self) -> str: ...
+    @property
+    def root_path(self) -> str: ...
+    @property
+    def body(self) -> bytes | None:
+        """Of a route that has a leaf of the body."""
+
+    @property
+    def path_params(self) -> dict[str, Any]: ...
+    @property
+    def state(self) -> dict[str, Any]: ...
+    @property
+    def plan(self) -> Plan | None: ...
+
+@final
+class Call:
+    """One request, answered by a Core; of other servers, and of tests."""
+
+    @property
+    def plan(self) -> Plan | None:
+        """Of the route; None: mounted, or refused."""
+
+    @property
+    def mounted(self) -> bool:
+        """It is another application's."""
+
+    @property
+    def reply(self) -> Reply | None:
+        """The answer, once there is one."""
+
+    @property
+    def wants_body(self) -> bool:
+        """The body is needed for start()."""
+
+    @property
+    def body_limit(self) -> int:
+        """Bytes of it at most; -1: the server's limit."""
+
+    def start(self, body: bytes, /) -> Coroutine[Any, Any, Any] | None:
+        """Call the handler: a coroutine to run, or None, and then reply is there."""
+
+    def finish(self, result: Any, /) -> None:
+        """What the coroutine returned."""
+
+    def fail(self, exception: BaseException, /) -> None:
+        """What it raised."""
+
+    def refuse(self, status: int, /) -> None:
+        """The problem of that status, as 413."""
+
+@final
+class Core:
+    """An App, compiled: answers requests of any server."""
+
+    def __new__(
+        cls,
+        # Its targets are Plans, or what is mounted.
+        router: RouterBase,
+        *,
+        request_type: type[RequestBase],
+        # Has render() -> Reply.
+        response_type: type,
+        # JSON of anything.
+        encode: Callable[[Any], bytes],
+        # The Reply for a generator that a handler returned.
+        stream: Callable[[Any, Plan], Reply],
+        # Sends a stream: async for data in body: await send(data).
+        drive: Callable[[Callable[[bytes], Awaitable[None]], Any], Coroutine[Any, Any, None]],
+        # The Reply for an exception.
+        failed: Callable[[BaseException, RequestBase | None, Plan | None], Reply],
+        log: Callable[[int, str, BaseException | None], None],
+        # Status and errors for what the conversion of a body raised.
+        explain: Callable[[Exception], tuple[int, list[dict[str, Any]]]] | None = None,
+        # The Reply of a refusal: status, errors, methods of the path. None: it is rendered in C.
+        problem: Callable[[int, list[dict[str, Any]] | None, tuple[str, ...], RequestBase], Reply] | None = None,
+        policies: dict[str, Any] = ...,
+    ) -> Self: ...
+    def call(
+        self,
+        method: str,
+        raw_path: bytes,
+        query: bytes,
+        headers: Sequence[tuple[bytes, bytes]],
+        *,
+        client: tuple[str, int] | None = None,
+        server: tuple[str, int | None] | None = None,
+        scheme: str = "http",
+        root_path: str = "",
+        http_version: str = "1.1",
+        # raw_path has no escapes.
+        decoded: bool = False,
+    ) -> Call:
+        """One request, whose handler is called by start()."""

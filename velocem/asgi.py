@@ -70,9 +70,11 @@ class AsgiWorker:
                 self._loop.set_default_executor(executor)
             self._lifespan = Lifespan(app, lifespan)
             self._runner.run(self._lifespan.startup())
+            compiled = getattr(app, "__velocem_core__", None)
             self._core = make_core(
                 {
                     **options,
+                    "native": compiled() if compiled is not None else None,
                     "loop": self._loop,
                     "make_receive": make_receive,
                     "await_it": await_it,

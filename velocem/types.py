@@ -1,4 +1,4 @@
-"""The types of WSGI (PEP 3333) and of ASGI (3.0), for annotations."""
+"""The types of WSGI (PEP 3333), of ASGI (3.0) and of the native interface, for annotations."""
 
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any, Protocol
@@ -45,6 +45,9 @@ class RunningWorker(Protocol):
 
 Application = WSGIApplication | ASGIApplication
 
+# Of the native interface: status, headers, and the body, which is bytes, or an async iterator of bytes.
+Reply = tuple[int, Sequence[tuple[bytes, bytes]], Any]
+
 __all__ = [
     "ASGIApplication",
     "Application",
@@ -53,6 +56,7 @@ __all__ = [
     "InputStream",
     "Message",
     "Receive",
+    "Reply",
     "RunningWorker",
     "Scope",
     "Send",

@@ -72,7 +72,8 @@ static int init_field_names(struct vel_state *state) {
 int vel_state_init(struct vel_state *state, PyObject *module) {
     state->no_items = PyTuple_New(0);
     state->no_bytes = PyBytes_FromStringAndSize(NULL, 0);
-    if (state->no_items == NULL || state->no_bytes == NULL)
+    state->missing = PyObject_CallNoArgs((PyObject *)&PyBaseObject_Type);
+    if (state->no_items == NULL || state->no_bytes == NULL || state->missing == NULL)
         return -1;
     if (init_listed(state, module) < 0 || init_methods(state) < 0 || init_field_names(state) < 0)
         return -1;
@@ -100,6 +101,7 @@ void vel_state_clear(struct vel_state *state) {
     }
     Py_CLEAR(state->no_items);
     Py_CLEAR(state->no_bytes);
+    Py_CLEAR(state->missing);
     if (state->loop != NULL)
         vel_loop_state_clear(state->loop);
 }

@@ -16,6 +16,7 @@ struct vel_state {
 #include "py/state.def"
     PyObject *no_items; /* () */
     PyObject *no_bytes; /* b"" */
+    PyObject *missing;  /* says that there is no default */
     PyObject *methods[VEL_METHOD_OTHER];
     PyObject *field_names[VEL_FIELD_COUNT];  /* in lower case, as bytes */
     PyObject *environ_keys[VEL_FIELD_COUNT]; /* "HTTP_ACCEPT", ...; NULL: the field does not reach the application */

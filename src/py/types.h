@@ -15,3 +15,8 @@ extern PyType_Spec vel_done_type_spec;
 extern PyType_Spec vel_asgi_call_type_spec;
 extern PyType_Spec vel_router_type_spec;
 extern PyType_Spec vel_match_type_spec;
+extern PyType_Spec vel_plan_type_spec;
+extern PyType_Spec vel_core_type_spec;
+extern PyType_Spec vel_native_call_type_spec;
+extern PyType_Spec vel_request_type_spec;
+extern PyType_Spec vel_sink_type_spec;

@@ -283,6 +283,8 @@ static void hook_loop(struct worker *self) {
 }
 
 static struct vel_app *app_of(struct worker *self, const struct arguments *a) {
+    if (self->native.core != NULL)
+        return &self->native.app;
     if (self->is_asgi)
         return &self->asgi.app;
     return a->threads > 0 ? &self->pool.remote.app : &self->wsgi.app;
@@ -374,7 +376,9 @@ static int traverse(PyObject *o, visitproc visit, void *arg) {
     if (answer != 0)
         return answer;
     Py_VISIT(self->on_over);
-    answer = vel_asgi_visit(&self->asgi, visit, arg);
+    answer = vel_native_visit(&self->native, visit, arg);
+    if (answer == 0)
+        answer = vel_asgi_visit(&self->asgi, visit, arg);
     return answer != 0 ? answer : vel_wsgi_visit(&self->wsgi, visit, arg);
 }
 
@@ -382,6 +386,7 @@ static int clear(PyObject *o) {
     struct worker *self = (struct worker *)o;
     free_core(self);
     vel_wsgi_clear(&self->wsgi);
+    vel_native_clear(&self->native);
     vel_asgi_clear(&self->asgi);
     Py_CLEAR(self->on_over);
     Py_CLEAR(self->sockets);

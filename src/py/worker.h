@@ -2,6 +2,7 @@
 #pragma once
 
 #include "py/asgi/app.h"
+#include "py/native/native.h"
 #include "py/wsgi/app.h"
 #include "py/wsgi/pool.h"
 
@@ -13,6 +14,7 @@ struct worker {
     struct vel_worker core;
     struct vel_wsgi wsgi;
     struct vel_asgi asgi;
+    struct vel_native native;            /* in front of asgi, if it has a core */
     struct vel_wsgi_pool pool;           /* the application runs in its threads, if it has any */
     PyObject *start_thread;              /* called with work and a number, for each of them; NULL without a pool */
     PyObject *on_over;                   /* of an asgi worker: called when it is drained or killed */

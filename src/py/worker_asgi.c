@@ -55,6 +55,19 @@ static int take_socket_config(PyObject *dict, struct vel_asgi_ws_config *ws) {
     return take_seconds(dict, "ws_close_timeout", &ws->close_ms);
 }
 
+/* An App answers its own; what is mounted in it, and its WebSockets, are ASGI's. */
+static int take_native(struct worker *self, PyObject *core) {
+    self->native = (struct vel_native){
+        .other = &self->asgi.app,
+        .tasks = &self->asgi.tasks,
+        .owner = (PyObject *)self,
+        .done = self->asgi.done,
+        .gone_error = self->asgi.gone_error,
+        .running = &self->asgi.running,
+    };
+    return vel_native_init(&self->native, core);
+}
+
 int vel_worker_take_asgi(struct worker *self, PyObject *app, PyObject *log, PyObject *d) {
     PyObject *on_over = PyDict_GetItemString(d, "on_over"); // borrowed: the dict is an argument
     struct vel_state *state = vel_state_of(Py_TYPE(self));
@@ -78,7 +91,10 @@ int vel_worker_take_asgi(struct worker *self, PyObject *app, PyObject *log, PyOb
     self->on_over = Py_NewRef(on_over);
     if (take_socket_config(d, &self->asgi.ws) < 0)
         return -1;
-    return vel_asgi_init(&self->asgi, state, &given);
+    if (vel_asgi_init(&self->asgi, state, &given) < 0)
+        return -1;
+    PyObject *core = PyDict_GetItemString(d, "native");
+    return core != NULL && core != Py_None ? take_native(self, core) : 0;
 }
 
 int vel_worker_make_scopes(struct worker *self, PyObject *asgi) {

@@ -74,9 +74,7 @@ static int prepare_scratch(struct vel_asking *a) {
     return a->large != NULL ? 0 : -1;
 }
 
-int vel_asking_begin(struct vel_asking *a, struct vel_py_router *router, PyObject *method, PyObject *path,
-                     PyObject *host, bool decoded) {
-    bool none = false, ignored = true;
+static void start(struct vel_asking *a, struct vel_py_router *router, bool decoded) {
     a->router = router;
     a->ascii = true;
     a->large = NULL;
@@ -84,6 +82,38 @@ int vel_asking_begin(struct vel_asking *a, struct vel_py_router *router, PyObjec
     a->query.host = (struct vel_slice){0};
     a->query.encoded = !decoded && !router->decoded;
     a->query.ask = NULL;
+}
+
+/* With what was frozen, whatever the router becomes meanwhile. */
+static int hold(struct vel_asking *a) {
+    if (prepare_scratch(a) < 0)
+        return -1;
+    a->frozen = a->router->frozen;
+    a->frozen->refs++;
+    if (a->frozen->nconverters > 0) {
+        a->values = memset(a->made, 0, sizeof(a->made));
+        a->query.ask = ask;
+        a->query.owner = a;
+    }
+    return 0;
+}
+
+int vel_asking_begin_raw(struct vel_asking *a, struct vel_py_router *router, const struct vel_query *query,
+                         bool ascii) {
+    start(a, router, !query->encoded);
+    a->ascii = ascii;
+    if (router->frozen == NULL && vel_py_router_freeze(router) < 0)
+        return -1;
+    a->query.method = query->method;
+    a->query.path = query->path;
+    a->query.host = query->host;
+    return hold(a);
+}
+
+int vel_asking_begin(struct vel_asking *a, struct vel_py_router *router, PyObject *method, PyObject *path,
+                     PyObject *host, bool decoded) {
+    bool none = false, ignored = true;
+    start(a, router, decoded);
     if (router->frozen == NULL && vel_py_router_freeze(router) < 0)
         return -1;
     if (text_of(method, &a->query.method, &ignored, &none) < 0 || text_of(path, &a->query.path, &a->ascii, &none) < 0)
@@ -92,16 +122,7 @@ int vel_asking_begin(struct vel_asking *a, struct vel_py_router *router, PyObjec
         return -1;
     if (none)
         a->query.path = (struct vel_slice){0};
-    if (prepare_scratch(a) < 0)
-        return -1;
-    a->frozen = router->frozen;
-    a->frozen->refs++;
-    if (a->frozen->nconverters > 0) {
-        a->values = memset(a->made, 0, sizeof(a->made));
-        a->query.ask = ask;
-        a->query.owner = a;
-    }
-    return 0;
+    return hold(a);
 }
 
 int vel_asking_run(struct vel_asking *a) {
@@ -162,7 +183,8 @@ static PyObject *make_by(const char *module, const char *type, const char *const
     return made;
 }
 
-static PyObject *make_value(const struct vel_asking *a, const struct vel_py_param *param, unsigned i) {
+PyObject *vel_asking_value(const struct vel_asking *a, unsigned i) {
+    const struct vel_py_param *param = &a->router->routes[a->match.route].params[i];
     struct vel_slice value = a->match.params[i];
     switch (param->kind) {
     case VEL_PARAM_INT:
@@ -189,7 +211,7 @@ PyObject *vel_asking_params(struct vel_asking *a, bool *bad) {
         const struct vel_py_param *param = &route->params[i];
         if (param->name == NULL)
             continue;
-        PyObject *value = make_value(a, param, i);
+        PyObject *value = vel_asking_value(a, i);
         if (value == NULL && PyErr_ExceptionMatches(PyExc_UnicodeDecodeError)) {
             PyErr_Clear();
             *bad = true;

@@ -56,10 +56,15 @@ struct vel_asking {
  * end. */
 int vel_asking_begin(struct vel_asking *a, struct vel_py_router *router, PyObject *method, PyObject *path,
                      PyObject *host, bool decoded);
+/* The same with slices, which are borrowed: of query, method, path, host and encoded. ascii: the
+ * path has nothing else. */
+int vel_asking_begin_raw(struct vel_asking *a, struct vel_py_router *router, const struct vel_query *query, bool ascii);
 /* The answer is in a->match. -1 with an exception: what a converter raised. */
 int vel_asking_run(struct vel_asking *a);
 /* A dict of the parameters. NULL with an exception; *bad when a value is not UTF-8. */
 PyObject *vel_asking_params(struct vel_asking *a, bool *bad);
+/* One of them. NULL with an exception: UnicodeDecodeError when it is not UTF-8. */
+PyObject *vel_asking_value(const struct vel_asking *a, unsigned i);
 void vel_asking_end(struct vel_asking *a);
 
 /* The names of the methods in mask. */

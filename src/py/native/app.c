@@ -1,0 +1,459 @@
+/* The seam's side of an App: requests in, plans run, answers out. */
+#include "py/native/native.h"
+
+#include "py/error.h"
+
+#include "http/field_check.h"
+
+/* --- contexts ---------------------------------------------------------------------------------------------------- */
+
+/* An empty one that came back untouched is as good as a new copy of an empty one. */
+static PyObject *take_context(struct vel_native *n) {
+    PyObject *context = n->spare_context;
+    n->spare_context = NULL;
+    return context != NULL ? context : PyContext_CopyCurrent();
+}
+
+static void give_back_context(struct vel_native *n, PyObject *context) {
+    if (n->spare_context == NULL && vel_is_unique(context) && PyObject_Size(context) == 0)
+        n->spare_context = context;
+    else
+        Py_DECREF(context);
+}
+
+/* --- one request ------------------------------------------------------------------------------------------------- */
+
+/* All that a request needs while it is looked at. */
+struct work {
+    struct vel_asking asking;
+    struct vel_carrier carrier;
+    struct vel_reading r;
+    struct vel_answer answer;
+    enum vel_lead lead;
+    unsigned status;
+};
+
+static void look(struct vel_native *n, struct vel_exchange *x, struct work *w) {
+    w->r.core = n->core;
+    w->r.head = x->head;
+    w->r.asking = &w->asking;
+    w->r.carrier = &w->carrier;
+    w->r.body = (struct vel_slice){0};
+    w->r.request = NULL;
+    w->r.faults = (struct vel_faults){0};
+    w->carrier.x = x;
+    w->lead = vel_core_route(n->core, x->head, &w->asking, &w->r.plan, &w->status);
+}
+
+static void unlook(struct work *w) {
+    if (w->lead != VEL_LEAD_FAILED)
+        vel_asking_end(&w->asking);
+    Py_XDECREF(w->r.request);
+    Py_XDECREF(w->r.faults.list);
+}
+
+static void raise_later(struct vel_native *n, PyObject *broken) {
+    if (broken == NULL)
+        return;
+    vel_set_raised(broken);
+    vel_aio_raise_later(n->tasks->loop);
+}
+
+static void refuse(struct vel_native *n, struct vel_exchange *x, struct vel_native_call *call, struct work *w,
+                   enum vel_lead lead, unsigned status) {
+    vel_run_refuse(&w->r, lead, status, &w->answer);
+    vel_native_send(n, x, call, &w->answer);
+}
+
+static void on_over(void *owner, PyObject *result);
+
+/* The coroutine of a request, which may be over in here. */
+static void go_on(struct vel_native *n, struct vel_exchange *x, struct vel_native_call *call, struct work *w,
+                  PyObject *coroutine, PyObject *context) {
+    if (call == NULL)
+        call = vel_native_call_new(n, x, w->r.plan);
+    if (call == NULL) {
+        Py_DECREF(coroutine);
+        Py_DECREF(context);
+        vel_log(n->core->log, VEL_LOG_ERROR, "the request cannot be begun");
+        vel_exchange_abort(x);
+        return;
+    }
+    Py_XSETREF(call->request, Py_XNewRef(w->r.request));
+    vel_native_drive(call, coroutine, context, on_over);
+}
+
+static void run_in(struct vel_native *n, struct vel_exchange *x, struct vel_native_call *call, struct work *w,
+                   PyObject *context) {
+    PyObject *broken = NULL, *result = vel_run(&w->r, &w->answer, &broken);
+    bool goes_on = result != NULL && PyCoro_CheckExact(result);
+    if (result != NULL && !goes_on)
+        vel_run_finish(&w->r, result, &w->answer);
+    if (PyContext_Exit(context) < 0)
+        vel_log(n->core->log, VEL_LOG_ERROR, "the request's context cannot be left");
+    if (goes_on) {
+        go_on(n, x, call, w, result, context);
+        return;
+    }
+    Py_XDECREF(result);
+    give_back_context(n, context);
+    vel_native_send(n, x, call, &w->answer);
+    raise_later(n, broken);
+}
+
+/* call: the one that has collected the body, or NULL. */
+static void run(struct vel_native *n, struct vel_exchange *x, struct vel_native_call *call, struct work *w) {
+    PyObject *context = take_context(n);
+    if (context != NULL && PyContext_Enter(context) == 0) {
+        run_in(n, x, call, w, context);
+        return;
+    }
+    Py_XDECREF(context);
+    vel_log(n->core->log, VEL_LOG_ERROR, "the request cannot be begun");
+    vel_answer_500(&w->answer);
+    vel_native_send(n, x, call, &w->answer);
+}
+
+/* --- coroutines -------------------------------------------------------------------------------------------------- */
+
+/* The answer of one that is over. The route is looked for again: what was found lived in its dispatch. */
+static void look_again(struct vel_native_call *call, struct work *w) {
+    PyObject *raised = vel_take_raised();
+    look(call->native, call->x, w);
+    if (w->lead == VEL_LEAD_FAILED)
+        PyErr_Clear();
+    if (w->lead != VEL_LEAD_PLAN)
+        w->r.asking = NULL;
+    w->r.plan = call->plan;
+    w->r.body = vel_slice(call->body.data, call->body.len);
+    w->r.request = Py_XNewRef(call->request);
+    if (raised != NULL)
+        vel_set_raised(raised);
+}
+
+static void answer_late(struct vel_native_call *call, PyObject *result) {
+    struct vel_exchange *x = call->x;
+    struct work w;
+    PyObject *broken = NULL;
+    look_again(call, &w);
+    if (result != NULL)
+        vel_run_finish(&w.r, result, &w.answer);
+    else
+        vel_run_fail(&w.r, &w.answer, &broken);
+    unlook(&w);
+    vel_native_send(call->native, x, call, &w.answer);
+    if (broken != NULL)
+        vel_set_raised(broken); /* for the task to end with */
+}
+
+static void log_unheard(struct vel_native_call *call) {
+    struct vel_native *n = call->native;
+    if (!PyErr_ExceptionMatches(PyExc_Exception))
+        return;
+    if (PyErr_ExceptionMatches(n->gone_error))
+        PyErr_Clear();
+    else
+        vel_log(n->core->log, VEL_LOG_ERROR, "the application failed");
+}
+
+static void conclude(struct vel_native_call *call) {
+    struct vel_native *n = call->native;
+    PyObject *worker = n->owner, *raised = vel_take_raised();
+    *n->running -= 1;
+    Py_CLEAR(call->task);
+    vel_native_call_release(call);
+    if (raised != NULL)
+        vel_set_raised(raised);
+    Py_DECREF(worker);
+}
+
+static void on_over(void *owner, PyObject *result) {
+    struct vel_native_call *call = owner;
+    if (call->x != NULL)
+        answer_late(call, result);
+    else if (result == NULL)
+        log_unheard(call);
+    conclude(call);
+}
+
+void vel_native_drive(struct vel_native_call *call, PyObject *coroutine, PyObject *context, vel_driver_over_fn *over) {
+    struct vel_native *n = call->native;
+    *n->running += 1;
+    Py_INCREF(n->owner);
+    call->holders++;
+    call->holders++; /* it may be over in here */
+    PyObject *task = vel_tasks_run(n->tasks, coroutine, context, over, call);
+    if (task != NULL)
+        Py_XSETREF(call->task, task);
+    else if (PyErr_Occurred())
+        vel_aio_raise_later(n->tasks->loop);
+    vel_native_call_release(call);
+}
+
+/* --- streams ----------------------------------------------------------------------------------------------------- */
+
+static void on_stream_over(void *owner, PyObject *result) {
+    struct vel_native_call *call = owner;
+    struct vel_exchange *x = call->x;
+    if (result == NULL)
+        log_unheard(call);
+    vel_native_call_end(call);
+    if (x != NULL && result == NULL)
+        vel_exchange_abort(x);
+    else if (x != NULL && vel_exchange_end(x) == VEL_ELIMIT)
+        vel_log(call->native->core->log, VEL_LOG_ERROR, "the response is shorter than its content-length");
+    conclude(call);
+}
+
+/* Takes over the answer's stream. */
+static int begin_stream(struct vel_native *n, struct vel_exchange *x, struct vel_native_call *call,
+                        struct vel_answer *answer) {
+    PyObject *sink = vel_sink_new(n, x), *coroutine = NULL, *context = NULL;
+    PyObject *args[] = {NULL, sink, answer->stream};
+    if (sink != NULL)
+        coroutine = PyObject_Vectorcall(n->core->drive, args + 1, 2 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
+    if (coroutine != NULL && !PyCoro_CheckExact(coroutine)) {
+        PyErr_SetString(PyExc_TypeError, "drive gives a coroutine");
+        Py_CLEAR(coroutine);
+    }
+    context = coroutine != NULL ? PyContext_CopyCurrent() : NULL;
+    if (context == NULL || vel_exchange_head(x, &answer->head) != VEL_OK) {
+        Py_XDECREF(context);
+        Py_XDECREF(coroutine);
+        Py_XDECREF(sink);
+        return -1;
+    }
+    Py_XSETREF(call->sink, sink);
+    vel_native_drive(call, coroutine, context, on_stream_over);
+    return 0;
+}
+
+static void send_stream(struct vel_native *n, struct vel_exchange *x, struct vel_native_call *call,
+                        struct vel_answer *answer) {
+    if (call == NULL)
+        call = vel_native_call_new(n, x, NULL);
+    if (call == NULL || begin_stream(n, x, call, answer) < 0) {
+        vel_log(n->core->log, VEL_LOG_ERROR, "the response cannot be begun");
+        if (call != NULL)
+            vel_native_call_end(call);
+        vel_exchange_abort(x);
+    }
+}
+
+/* --- sending ----------------------------------------------------------------------------------------------------- */
+
+static void give_back(void *owner) {
+    Py_DECREF((PyObject *)owner);
+}
+
+/* An object is lent to the server; the scratch is copied. */
+static int put_body(struct vel_exchange *x, struct vel_answer *answer) {
+    if (answer->data.len == 0)
+        return VEL_OK;
+    if (answer->body == NULL)
+        return vel_exchange_data(x, answer->data, NULL);
+    struct vel_loan loan = {.release = give_back, .owner = Py_NewRef(answer->body)};
+    int err = vel_exchange_data(x, answer->data, &loan);
+    if (err == VEL_ENOMEM)
+        Py_DECREF(answer->body);
+    return err;
+}
+
+/* An answer to HEAD, and a 304, may say the length of what they stand for. */
+static void set_length(const struct vel_exchange *x, struct vel_answer *answer) {
+    bool stands_for = answer->head.status == 304 || (x->head->method == VEL_METHOD_HEAD && answer->data.len == 0);
+    if (!stands_for || (answer->head.length < 0 && answer->head.status != 304))
+        answer->head.length = (int64_t)answer->data.len;
+}
+
+void vel_native_send(struct vel_native *n, struct vel_exchange *x, struct vel_native_call *call,
+                     struct vel_answer *answer) {
+    if (answer->stream != NULL) {
+        send_stream(n, x, call, answer);
+    } else {
+        set_length(x, answer);
+        int err = vel_exchange_head(x, &answer->head);
+        if (err == VEL_OK)
+            err = put_body(x, answer);
+        if (call != NULL)
+            vel_native_call_end(call);
+        if (err == VEL_OK)
+            vel_exchange_end(x);
+        else
+            vel_exchange_abort(x);
+    }
+    vel_answer_free(answer);
+}
+
+/* --- calls ------------------------------------------------------------------------------------------------------- */
+
+struct vel_native_call *vel_native_call_new(struct vel_native *n, struct vel_exchange *x, struct vel_plan *plan) {
+    struct vel_native_call *call = PyMem_Calloc(1, sizeof(*call));
+    if (call == NULL) {
+        PyErr_NoMemory();
+        return NULL;
+    }
+    call->native = n;
+    call->x = x;
+    call->plan = (struct vel_plan *)Py_XNewRef((PyObject *)plan);
+    call->holders = 1;
+    x->app_data = call;
+    return call;
+}
+
+void vel_native_call_release(struct vel_native_call *call) {
+    if (--call->holders > 0)
+        return;
+    Py_XDECREF((PyObject *)call->plan);
+    Py_XDECREF(call->request);
+    Py_XDECREF(call->task);
+    Py_XDECREF(call->sink);
+    vel_buf_free(&call->body);
+    PyMem_Free(call);
+}
+
+void vel_native_call_end(struct vel_native_call *call) {
+    if (call->x == NULL)
+        return;
+    call->x->app_data = NULL;
+    call->x = NULL;
+    if (call->sink != NULL)
+        vel_sink_end(call->sink);
+    vel_native_call_release(call);
+}
+
+/* --- bodies ------------------------------------------------------------------------------------------------------ */
+
+static void begin_body(struct vel_native *n, struct vel_exchange *x, struct work *w) {
+    int64_t limit = w->r.plan->body_limit;
+    if (limit >= 0 && x->head->framing.kind == VEL_BODY_LENGTH && x->head->framing.length > limit) {
+        refuse(n, x, NULL, w, VEL_LEAD_REFUSED, 413);
+        return;
+    }
+    struct vel_native_call *call = vel_native_call_new(n, x, w->r.plan);
+    if (call == NULL) {
+        vel_log(n->core->log, VEL_LOG_ERROR, "the request cannot be begun");
+        vel_exchange_abort(x);
+        return;
+    }
+    call->limit = limit;
+    call->collecting = true;
+    vel_exchange_want_body(x);
+}
+
+static bool has_body(const struct vel_head *head) {
+    return head->framing.kind == VEL_BODY_CHUNKED ||
+           (head->framing.kind == VEL_BODY_LENGTH && head->framing.length > 0);
+}
+
+/* A refusal that is known before the body is over. */
+static void refuse_body(struct vel_native_call *call, unsigned status) {
+    struct vel_native *n = call->native;
+    struct vel_exchange *x = call->x;
+    struct work w;
+    look_again(call, &w);
+    refuse(n, x, call, &w, VEL_LEAD_REFUSED, status);
+    unlook(&w);
+}
+
+static void collect(struct vel_native_call *call, struct vel_slice data) {
+    if (call->limit >= 0 && call->body.len + data.len > (uint64_t)call->limit)
+        refuse_body(call, 413);
+    else if (vel_buf_append(&call->body, data.at, data.len) != VEL_OK)
+        refuse_body(call, 503);
+}
+
+/* --- the seam ---------------------------------------------------------------------------------------------------- */
+
+/* Mounts and WebSockets. */
+static void hand_on(struct vel_native *n, struct vel_exchange *x) {
+    x->app = n->other;
+    x->app->ops->on_request(x);
+}
+
+static void on_request(struct vel_exchange *x) {
+    struct vel_native *n = vel_native_of(x);
+    struct work w;
+    const struct vel_field *upgrade = vel_head_field(x->head, VEL_FIELD_UPGRADE);
+    if (upgrade != NULL && vel_list_has(upgrade->value, VEL_SLICE("websocket"))) {
+        hand_on(n, x);
+        return;
+    }
+    look(n, x, &w);
+    if (w.lead == VEL_LEAD_MOUNT)
+        hand_on(n, x);
+    else if (w.lead != VEL_LEAD_PLAN)
+        refuse(n, x, NULL, &w, w.lead, w.status);
+    else if (!w.r.plan->wants_body || !has_body(x->head))
+        run(n, x, NULL, &w);
+    else if (!vel_plan_takes(w.r.plan, x->head))
+        refuse(n, x, NULL, &w, VEL_LEAD_REFUSED, 415);
+    else
+        begin_body(n, x, &w);
+    unlook(&w);
+}
+
+static void on_data(struct vel_exchange *x, struct vel_slice data) {
+    struct vel_native_call *call = x->app_data;
+    vel_exchange_consume(x, data.len);
+    if (call != NULL && call->collecting)
+        collect(call, data);
+}
+
+static void on_end(struct vel_exchange *x) {
+    struct vel_native *n = vel_native_of(x);
+    struct vel_native_call *call = x->app_data;
+    struct work w;
+    if (call == NULL || !call->collecting)
+        return;
+    call->collecting = false;
+    look_again(call, &w);
+    call->holders++; /* it may end in here */
+    run(n, x, call, &w);
+    unlook(&w);
+    vel_native_call_release(call);
+}
+
+static void on_turn(struct vel_exchange *x) {
+    struct vel_native_call *call = x->app_data;
+    if (call != NULL && call->sink != NULL)
+        vel_sink_credit(call->sink);
+}
+
+static void on_abort(struct vel_exchange *x) {
+    struct vel_native_call *call = x->app_data;
+    if (call != NULL)
+        vel_native_call_end(call);
+}
+
+const struct vel_app_ops vel_native_ops = {
+    .asks_for_body = true,
+    .on_request = on_request,
+    .on_data = on_data,
+    .on_end = on_end,
+    .on_turn = on_turn,
+    .on_abort = on_abort,
+};
+
+/* --- life -------------------------------------------------------------------------------------------------------- */
+
+int vel_native_init(struct vel_native *n, PyObject *core) {
+    if (Py_TYPE(core) != n->tasks->state->core_type) {
+        PyErr_Format(PyExc_TypeError, "native is a Core, not %.100s", Py_TYPE(core)->tp_name);
+        return -1;
+    }
+    n->app.ops = &vel_native_ops;
+    n->core = (struct vel_core *)Py_NewRef(core);
+    return 0;
+}
+
+int vel_native_visit(struct vel_native *n, visitproc visit, void *arg) {
+    Py_VISIT(n->core);
+    Py_VISIT(n->spare_context);
+    return 0;
+}
+
+void vel_native_clear(struct vel_native *n) {
+    Py_CLEAR(n->spare_context);
+    Py_CLEAR(n->core);
+}

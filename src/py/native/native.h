@@ -1,0 +1,70 @@
+/* An App behind the seam: plans answered in C, everything else handed on to its ASGI face. */
+#pragma once
+
+#include "py/native/core.h"
+#include "py/task/tasks.h"
+
+#include "server/app.h"
+
+/* Above so many bytes that wait for the kernel, a stream waits too. */
+#define VEL_NATIVE_HIGH_WATER 65536
+
+struct vel_native {
+    struct vel_app app;
+    struct vel_app *other; // borrowed, as all to running: its worker has them; takes mounts and WebSockets
+    struct vel_tasks *tasks;
+    PyObject *owner;         /* the Worker; coroutines that are not over hold it */
+    PyObject *done;          /* the awaitable that is finished */
+    PyObject *gone_error;    /* velocem.exceptions.ClientDisconnectedError */
+    size_t *running;         /* coroutines of the worker that are not over */
+    struct vel_core *core;   /* owned */
+    PyObject *spare_context; /* one that nobody else holds and nobody changed, or NULL */
+};
+
+extern const struct vel_app_ops vel_native_ops;
+
+/* Takes core, and the rest is in *n already. 0 or -1 with an exception. */
+int vel_native_init(struct vel_native *n, PyObject *core);
+int vel_native_visit(struct vel_native *n, visitproc visit, void *arg);
+void vel_native_clear(struct vel_native *n);
+
+/* --- between the files of this folder ---------------------------------------------------------------------------- */
+
+/* A request that is not over with its dispatch: its body comes, its coroutine runs, or its reply is a stream. Held by
+ * the exchange (app_data) and by the coroutine. */
+struct vel_native_call {
+    struct vel_native *native; // borrowed: its worker is held by the coroutine
+    struct vel_exchange *x;    /* not owned; NULL: the server is done with it */
+    struct vel_plan *plan;     /* owned, as all below */
+    PyObject *request, *task, *sink;
+    struct vel_buf body;
+    int64_t limit; /* of the body; -1: none of its own */
+    uint8_t holders;
+    bool collecting;
+};
+
+static inline struct vel_native *vel_native_of(struct vel_exchange *x) {
+    return (struct vel_native *)(void *)x->app; /* its first member */
+}
+
+struct vel_native_call *vel_native_call_new(struct vel_native *n, struct vel_exchange *x, struct vel_plan *plan);
+void vel_native_call_release(struct vel_native_call *call);
+/* The exchange is over, or its client has gone. */
+void vel_native_call_end(struct vel_native_call *call);
+
+/* Sends an answer and frees it. A stream is begun: by call, or by one that is made for it. */
+void vel_native_send(struct vel_native *n, struct vel_exchange *x, struct vel_native_call *call,
+                     struct vel_answer *answer);
+
+/* Runs a coroutine in a task, its context stolen with it; counted as one of the application's. 0: over is called, now
+ * or later. */
+void vel_native_drive(struct vel_native_call *call, PyObject *coroutine, PyObject *context, vel_driver_over_fn *over);
+
+/* --- streams: sink.c --------------------------------------------------------------------------------------------- */
+
+/* What Python sends the body of a stream through: sink(bytes) gives an awaitable. NULL with an exception. */
+PyObject *vel_sink_new(struct vel_native *n, struct vel_exchange *x);
+/* The kernel has taken what waited. */
+void vel_sink_credit(PyObject *sink);
+/* Nothing can be sent any more: who tries hears that the client has gone. */
+void vel_sink_end(PyObject *sink);

@@ -55,6 +55,8 @@ class Worker:
         forwarded_headers: Sequence[str] = ...,
         # Peers that may speak uwsgi, in the same words.
         uwsgi_allow: Sequence[str] = (),
+        # Peers whose connections begin with a PROXY header, too.
+        proxy_allow: Sequence[str] = (),
         # SCRIPT_NAME as PEP 3333 has it: bytes as latin-1.
         root_path: str = "",
         date_header: bool = ...,

@@ -71,6 +71,7 @@ ELSEWHERE = {
     "pidfile": "pid",
     "pid_file": "pid",
     "processes": "workers",
+    "proxy_protocol": "proxy_allow_from",
     "pythonpath": "app_dir",
     "url_path_prefix": "root_path",
     "working_dir": "app_dir",
@@ -281,6 +282,9 @@ class Config:
     forwarded_headers: tuple[str, ...] = option(
         FORWARDED_HEADERS[:2], read_forwarded_headers, "what they are believed: X-Forwarded-... fields, or Forwarded"
     )
+    proxy_allow_from: tuple[str, ...] = option(
+        (), read_networks, "proxies whose connections begin with a PROXY header: addresses, networks, unix, or *"
+    )
     uwsgi_allow_from: tuple[str, ...] = option(
         LOCAL_PEERS,
         read_networks,
@@ -356,6 +360,7 @@ class Options(TypedDict, total=False):
     date_header: bool
     forwarded_allow_ips: str | Sequence[str]
     forwarded_headers: str | Sequence[str]
+    proxy_allow_from: str | Sequence[str]
     uwsgi_allow_from: str | Sequence[str]
     root_path: str
     timeout_header: float | str

@@ -189,6 +189,7 @@ def make_core(
         forwarded_allow=settings.forwarded_allow_ips,
         forwarded_headers=settings.forwarded_headers,
         uwsgi_allow=settings.uwsgi_allow_from,
+        proxy_allow=settings.proxy_allow_from,
         root_path=settings.root_path.encode().decode("latin-1"),
         date_header=settings.date_header,
         access_fd=access_fd(settings),

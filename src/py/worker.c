@@ -105,9 +105,10 @@ static int parse(struct arguments *a, PyObject *args, PyObject *kwargs) {
                                         "min_write_rate",
                                         "limit_spool",
                                         "uwsgi_allow",
+                                        "proxy_allow",
                                         NULL};
     return PyArg_ParseTupleAndKeywords(
-               args, kwargs, "O|$OOO&O&O&O&O&O&O&dddddO&O&OOOUpisppdO&iO&OO&O!pO&O&O:Worker", (char **)names, &a->app,
+               args, kwargs, "O|$OOO&O&O&O&O&O&O&dddddO&O&OOOUpisppdO&iO&OO&O!pO&O&OO:Worker", (char **)names, &a->app,
                &a->sockets, &a->log, vel_to_uint, &a->limit_target, vel_to_uint, &a->limit_head, vel_to_uint,
                &a->limit_fields, vel_to_uint, &a->limit_field, vel_to_ullong, &a->limit_body, vel_to_uint,
                &a->limit_trailers, vel_to_uint, &a->limit_chunk_ext, &a->header, &a->body, &a->keep_alive, &a->write,
@@ -116,7 +117,7 @@ static int parse(struct arguments *a, PyObject *args, PyObject *kwargs) {
                &a->access_format, &a->multithread, &a->multiprocess, &a->drain_idle, vel_to_ullong, &a->requests_max,
                &a->requests_fd, vel_to_uint, &a->threads, &a->start_thread, vel_to_uint, &a->limit_queue, &PyDict_Type,
                &a->asgi, &a->stream_body, vel_to_uint, &a->min_write_rate, vel_to_ullong, &a->limit_spool,
-               &a->peers.uwsgi_allow)
+               &a->peers.uwsgi_allow, &a->peers.proxy_allow)
                ? 0
                : -1;
 }

@@ -7,7 +7,7 @@
 #include "py/wsgi/pool.h"
 
 /* Lists of peers. */
-enum worker_list { WORKER_FORWARDED, WORKER_UWSGI, WORKER_LISTS };
+enum worker_list { WORKER_FORWARDED, WORKER_UWSGI, WORKER_PROXY, WORKER_LISTS };
 
 struct worker {
     PyObject_HEAD
@@ -36,7 +36,7 @@ int vel_worker_take_asgi(struct worker *self, PyObject *app, PyObject *log, PyOb
 
 /* The arguments of Worker() that say whom it believes, and what; NULL: not given. */
 struct worker_peers {
-    PyObject *forwarded_allow, *forwarded_headers, *uwsgi_allow;
+    PyObject *forwarded_allow, *forwarded_headers, *uwsgi_allow, *proxy_allow;
 };
 
 /* 0 or -1 with an exception. What config then points into is freed by the second. */

@@ -17,7 +17,8 @@ static int take_list(struct worker *self, enum worker_list list, PyObject *given
 
 int vel_worker_take_peers(struct worker *self, const struct worker_peers *given, struct vel_config *config) {
     if (take_list(self, WORKER_FORWARDED, given->forwarded_allow, &config->trust) < 0 ||
-        take_list(self, WORKER_UWSGI, given->uwsgi_allow, &config->uwsgi_allow) < 0)
+        take_list(self, WORKER_UWSGI, given->uwsgi_allow, &config->uwsgi_allow) < 0 ||
+        take_list(self, WORKER_PROXY, given->proxy_allow, &config->proxy_allow) < 0)
         return -1;
     return given->forwarded_headers != NULL ? vel_take_origin_fields(given->forwarded_headers, &config->origin_fields)
                                             : 0;

@@ -34,6 +34,7 @@ struct vel_config {
     int requests_fd;              /* stays the caller's */
     struct vel_trust trust;       /* peers whose word is taken for the origin of a request */
     unsigned origin_fields;       /* enum vel_origin_field */
+    struct vel_trust proxy_allow; /* peers whose connections begin with a PROXY header */
     struct vel_trust uwsgi_allow; /* peers that may speak uwsgi, where it is spoken */
 };
 

@@ -5,6 +5,7 @@
 #include "server/exchange.h"
 #include "server/output.h"
 #include "server/proto_h1.h"
+#include "server/proxied.h"
 #include "server/worker.h"
 
 #include <unistd.h>
@@ -169,9 +170,17 @@ static void settle(struct vel_conn *c) {
     w->serving = NULL;
 }
 
+/* Returns how many bytes are spent. */
+static size_t serve(struct vel_conn *c, char *in, size_t len) {
+    size_t used = c->proxied ? vel_proxied_take(c, in, len) : 0;
+    if (c->proxied || c->fate != VEL_FATE_OPEN)
+        return used;
+    return used + vel_proto_h1_input(c, in + used, len - used);
+}
+
 /* Serves what waits in the connection's own buffer. */
 static void serve_kept(struct vel_conn *c) {
-    size_t used = vel_proto_h1_input(c, c->in.data, c->in.len);
+    size_t used = serve(c, c->in.data, c->in.len);
     vel_buf_consume(&c->in, used);
     if (c->in.len == 0)
         vel_buf_free(&c->in);
@@ -179,8 +188,8 @@ static void serve_kept(struct vel_conn *c) {
 
 /* Serves the shared read buffer; what is left of it moves to the connection's own. */
 static void serve_shared(struct vel_conn *c, size_t len) {
-    const char *in = c->worker->in;
-    size_t used = vel_proto_h1_input(c, in, len);
+    char *in = c->worker->in;
+    size_t used = serve(c, in, len);
     if (used == len)
         return;
     if (c->fate != VEL_FATE_OPEN)
@@ -383,6 +392,7 @@ static struct vel_conn *make(struct vel_worker *w, int fd, const union vel_addr 
     c->endpoint = endpoint;
     c->stream = (struct vel_stream){.ops = &vel_stream_plain, .fd = fd};
     c->peer = *peer;
+    c->proxied = vel_trust_has(&w->config.proxy_allow, peer);
     c->uwsgi = endpoint->protocol == VEL_PROTOCOL_UWSGI;
     c->told = c->uwsgi || vel_trust_has(&w->config.trust, peer);
     vel_timer_init(&c->timer);

@@ -39,6 +39,8 @@ struct vel_conn {
     struct vel_h1_conn h1;
     union vel_addr peer;
     uint8_t fate;       /* enum vel_fate */
+    bool proxied;       /* a PROXY header is to come first */
+    bool secure;        /* the client came by TLS to the proxy, which has said so there */
     bool uwsgi;         /* packets come in place of heads */
     bool told;          /* something says where requests come from: the peer is trusted, or a gateway */
     bool eof;           /* the peer has ended its side */

@@ -224,6 +224,22 @@ static int take_vars(struct vel_exchange *x, const struct vel_uwsgi_vars *vars) 
     return err == VEL_OK ? copy(x, vars->script_name, &origin->prefix) : err;
 }
 
+/* A proxy has said it in front of the connection. */
+static int take_secure(struct vel_exchange *x) {
+    struct vel_origin *origin = vel_arena_alloc(&x->arena, sizeof(*origin));
+    if (origin == NULL)
+        return VEL_ENOMEM;
+    *origin = (struct vel_origin){.client = *x->peer, .scheme = VEL_SLICE("https")};
+    x->origin = origin;
+    return VEL_OK;
+}
+
+static int begin(struct vel_exchange *x) {
+    if (x->conn->uwsgi)
+        return take_vars(x, &x->conn->worker->vars);
+    return x->conn->secure ? take_secure(x) : VEL_OK;
+}
+
 /* --- fields on top of that --------------------------------------------------------------------------------------- */
 
 static bool says_anything(const struct findings *found) {
@@ -262,7 +278,7 @@ static int follow_fields(struct vel_exchange *x, const struct vel_config *config
 
 int vel_origin_decide(struct vel_exchange *x) {
     struct vel_worker *w = x->conn->worker;
-    int err = x->conn->uwsgi ? take_vars(x, &w->vars) : VEL_OK;
+    int err = begin(x);
     if (err == VEL_OK && vel_trust_has(&w->config.trust, x->peer))
         err = follow_fields(x, &w->config);
     return err;

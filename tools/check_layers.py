@@ -17,7 +17,9 @@ MAY_INCLUDE: dict[str, set[str]] = {
     "net": {"base"},
     "tls": {"base"},
     "server": {"base", "http", "proxy", "router", "net", "tls", *PROTOCOLS},
+    "admin": {"base", "http", "net", "proxy", "server"},
     "py": {
+        "admin",
         "base",
         "http",
         "router",

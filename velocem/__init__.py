@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from velocem.server import Server, run
 
 if TYPE_CHECKING:
+    from velocem import metrics
     from velocem.accelerators import accelerate
     from velocem.loop import EventLoop, EventLoopPolicy, install, new_event_loop
     from velocem.router import Router
@@ -20,6 +21,7 @@ __all__ = [
     "__version__",
     "accelerate",
     "install",
+    "metrics",
     "new_event_loop",
     "run",
 ]

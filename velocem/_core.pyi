@@ -19,6 +19,68 @@ def die_with_parent(signal: int, /) -> None:
     """Get the signal when the thread that forked this process ends; 0 takes it back."""
 
 @final
+class Board:
+    """Memory that the processes of a server share."""
+
+    def __new__(cls) -> Self: ...
+    def enter(self, number: int, /) -> int:
+        """A slot for this process, as the worker of this number, which is from 1."""
+
+    def leave(self, pid: int, /) -> None:
+        """The process is gone: its slot is free."""
+
+    def replaced(self, cause: str, /) -> None:
+        """A worker is replaced; counts why, by a name of src/admin/cause.def."""
+
+    def drain(self) -> None:
+        """The server is on its way out, and not ready any more."""
+
+    def metric(
+        self,
+        kind: int,
+        text: str,
+        name_len: int,
+        help: str,  # noqa: A002
+        bounds: Sequence[float],
+        /,
+    ) -> Metric:
+        """The series of this text, a name with labels; made when it is not there."""
+
+@final
+class Metric:
+    """A number that all processes of a server write to."""
+
+    @property
+    def value(self) -> float:
+        """Of all processes; of a histogram, the sum of what was observed."""
+
+    def inc(self, amount: float = 1, /) -> None: ...
+    def dec(self, amount: float = 1, /) -> None: ...
+    def set(self, value: float, /) -> None: ...
+    def observe(self, value: float, /) -> None: ...
+
+@final
+class Admin:
+    """The admin address, served by a thread that does not need the interpreter."""
+
+    def __new__(
+        cls,
+        *,
+        board: Board,
+        sockets: Sequence[tuple[int, str, str] | tuple[int, str, str, str]],
+        version: bytes,
+        page: bytes,
+    ) -> Self: ...
+    def start(self) -> None:
+        """Serve from now on."""
+
+    def close(self) -> None:
+        """End it, and wait for that."""
+
+    def forked(self) -> None:
+        """In a child process, which has no such thread: let go of descriptors."""
+
+@final
 class Worker:
     """One loop with its listening sockets and one application."""
 
@@ -80,6 +142,11 @@ class Worker:
         limit_spool: int = ...,
         # With threads: a request goes to one with its head, wsgi.input then waits for the body.
         stream_body: bool = False,
+        # Where to count, so that others can look there; None: nowhere.
+        board: Board | None = None,
+        slot: int = 0,
+        # Requests that the application may have at a time; one more is answered by 503. 0: any number.
+        limit_concurrency: int = 0,
         # Of an ASGI worker: its loop and the functions and options that velocem.asgi gives.
         asgi: dict[str, Any] = ...,
     ) -> None: ...

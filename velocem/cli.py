@@ -13,7 +13,8 @@ from velocem.places import FORMS
 COMMAND_DEFAULTS = {"access_log": True}
 
 SHORT = {"bind": ["-b"], "pid": ["-p"], "workers": ["-w"]}
-METAVARS = {"bind": "PLACE", "fd": "NUMBER", "pid": "FILE", "uds": "PATH"}
+COUNTS = ("limit_concurrency", "limit_fields", "limit_queue")
+METAVARS = {"admin": "PLACE", "bind": "PLACE", "fd": "NUMBER", "pid": "FILE", "uds": "PATH"}
 
 
 class Parser(argparse.ArgumentParser):
@@ -74,7 +75,7 @@ def add_option(parser: argparse.ArgumentParser, name: str) -> None:
 def metavar(name: str) -> str:
     if name.startswith("timeout_"):
         return "SECONDS"
-    if name == "body_memory" or (name.startswith("limit_") and name != "limit_fields"):
+    if name == "body_memory" or (name.startswith("limit_") and name not in COUNTS):
         return "SIZE"
     return name.rpartition("_")[2].upper()
 

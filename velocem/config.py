@@ -40,11 +40,7 @@ FORWARDED_HEADERS = (
 LOCAL_PEERS = ("127.0.0.0/8", "::1", "unix")
 
 # Names that later versions will give a meaning; until then they are refused, never ignored.
-LATER = frozenset(
-    {
-        "limit_concurrency",
-    }
-)
+LATER = frozenset({"ssl_certfile", "ssl_keyfile"})
 
 
 # Variables that other servers read as well.
@@ -261,6 +257,12 @@ class Config:
     max_requests_jitter: int = option(0, whole(0, 1 << 62), "at most so many more, so that not all go at once")
     preload: bool = option(False, flag, "import the application once, before the workers are forked")
     reload: bool = option(False, flag, "start the workers again when a file of a module changes")
+    admin: tuple[str, ...] = option(
+        (), read_places, "a place that answers /healthz, /readyz and /metrics; may be repeated"
+    )
+    limit_concurrency: int = option(
+        0, whole(0, 1 << 30), "most requests a worker's application has at a time; others get a 503; 0 is any"
+    )
     pid: str = option("", text, "file that the process number is written to; empty is none")
     interface: Interface = option("auto", read_interface, "what the application speaks: auto, wsgi or asgi")
     lifespan: LifespanMode = option("auto", read_lifespan, "whether an ASGI application has one: auto, on or off")
@@ -345,6 +347,8 @@ class Options(TypedDict, total=False):
     max_requests_jitter: int | str
     preload: bool
     reload: bool
+    admin: str | Sequence[str]
+    limit_concurrency: int | str
     pid: str
     interface: Interface
     lifespan: LifespanMode

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from velocem import children, notify, workers
+from velocem import _core, children, notify, workers
 from velocem.children import REPLACED, RETIRED, Child, Closable, Report, Reporter
 from velocem.exceptions import StartError
 from velocem.logging import logger
@@ -15,7 +15,7 @@ from velocem.reuseport import Shares
 from velocem.slots import Slot
 from velocem.sockets import Listener
 from velocem.types import RunningWorker
-from velocem.workers import Task
+from velocem.workers import Post, Task
 
 # So many workers may end without a word before the first has served.
 FIRST_TRIES = 3
@@ -33,7 +33,7 @@ class Plan:
     """What the workers are to be."""
 
     name: str
-    make: Callable[[list[Listener], int], tuple[RunningWorker, str]]  # as Task has it
+    make: Callable[[list[Listener], Post], tuple[RunningWorker, str]]  # as Task has it
     count: int
     grace: float
     preloaded: bool = False
@@ -51,6 +51,7 @@ class Crew:
         self.leaving: dict[Child, Slot] = {}
         self.to_replace: list[Slot] = []
         self.not_for_workers: list[Closable] = []
+        self.board: _core.Board | None = None  # what the admin address shows
         self.ever_ready = False
         self.announced = False
         self.reloading = False
@@ -134,8 +135,9 @@ class Crew:
         """In the child."""
         workers.title(str(slot), self.plan.name)
         self.shares.close_all_but(slot.number)
-        plan, portion = self.plan, self.shares.of(slot.number)
-        return workers.work(Task(plan.make, portion, plan.grace, plan.preloaded, plan.reload), reporter)
+        plan, portion, board = self.plan, self.shares.of(slot.number), self.board
+        post = Post(reporter.fd, board, board.enter(slot.number + 1) if board else 0)
+        return workers.work(Task(plan.make, post, portion, plan.grace, plan.preloaded, plan.reload), reporter)
 
     def listen_to(self, child: Child) -> None:
         for report in child.read():
@@ -156,7 +158,7 @@ class Crew:
                 logger.info("%s has changed: Velocem starts again", report.text)
                 self.restart()
             case "worn":
-                self.wear_out(slot)
+                self.wear_out(slot, "requests")
             case "leaving":
                 self.succeed(slot, child)
             case _:
@@ -165,8 +167,10 @@ class Crew:
     def seat(self, slot: Slot, child: Child, interface: str) -> None:
         """The new worker serves: the old one may go."""
         self.ever_ready = True
+        why = slot.why
         old = slot.seat(child)
         if old is not None:
+            self.count(why)
             self.leave(old, slot, REPLACED)
         if self.announced:
             logger.info("%s serves (pid %d)", slot, child.pid)
@@ -174,6 +178,11 @@ class Crew:
             self.announced = True
             self.announce(interface, len(self.slots))
         self.replace_next()
+
+    def count(self, cause: str) -> None:
+        """A worker is replaced."""
+        if self.board:
+            self.board.replaced(cause)
 
     def start_failed(self, slot: Slot, child: Child, status: int) -> None:
         reason = child.failure.text if child.failure else f"it died: {describe(status)}"
@@ -222,8 +231,9 @@ class Crew:
             if slot.serves:
                 self.start(slot)
 
-    def wear_out(self, slot: Slot) -> None:
+    def wear_out(self, slot: Slot, why: str) -> None:
         slot.is_worn = True
+        slot.why = why
         if slot.coming is None and slot not in self.to_replace:
             self.to_replace.append(slot)
             self.replace_next()
@@ -232,6 +242,7 @@ class Crew:
         """Somebody else has told the worker to go: it listens no more, though it may have long to finish."""
         logger.info("%s (pid %d) was told to go", slot, child.pid)
         self.leaving[child] = slot
+        self.count("signal")
         slot.vacate()
         if slot.coming is None and not slot.given_up:
             slot.start_at = time.monotonic()
@@ -247,6 +258,8 @@ class Crew:
     def dismiss_all(self, number: signal.Signals) -> None:
         """The end."""
         self.stopping = True
+        if self.board:
+            self.board.drain()
         self.to_replace = []
         for slot in self.slots:
             slot.start_at = slot.leave_at = None
@@ -300,6 +313,8 @@ class Crew:
             return
         self.listen_to(child)
         child.close()
+        if self.board:
+            self.board.leave(child.pid)
         if child in self.leaving:
             self.left(self.leaving.pop(child), child, status)
             return
@@ -318,6 +333,7 @@ class Crew:
     def died(self, slot: Slot, child: Child, status: int) -> None:
         """A worker that served is gone."""
         logger.error("%s (pid %d) died: %s", slot, child.pid, describe(status))
+        self.count("crash")
         slot.vacate()
         if slot.coming is None:
             self.try_again(slot)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from velocem import importer, sockets, workers
+from velocem import admin, importer, metrics, sockets, workers
 from velocem.config import Config
 from velocem.crew import Plan
 from velocem.exceptions import ConfigError
@@ -17,9 +17,23 @@ from velocem.server import DRAIN_IDLE_SECONDS, Role, announce, listen, load, mak
 from velocem.sockets import Listener
 from velocem.supervisor import Supervisor
 from velocem.types import Application, RunningWorker
+from velocem.workers import Post
 
 # Options of a supervisor that a reload does not change.
-FIXED = ("app", "places", "host", "port", "uds_mode", "backlog", "accept", "preload", "reload", "pid", "log_file")
+FIXED = (
+    "app",
+    "places",
+    "host",
+    "port",
+    "uds_mode",
+    "backlog",
+    "accept",
+    "preload",
+    "reload",
+    "pid",
+    "log_file",
+    "admin",
+)
 
 
 def supervise(app: Application | str, settings: Config, read: Callable[[], Config]) -> None:
@@ -44,20 +58,26 @@ def supervise(app: Application | str, settings: Config, read: Callable[[], Confi
 
     try:
         workers.title("supervisor", name)
-        Supervisor(plan, Shares(listeners, settings.backlog, shared=settings.accept == "shared"), say).run()
+        with admin.served(settings.admin) as address:
+            shares = Shares(listeners, settings.backlog, shared=settings.accept == "shared")
+            supervisor = Supervisor(plan, shares, say)
+            if address:
+                supervisor.crew.board = metrics.board()
+                supervisor.crew.not_for_workers.append(address)
+            supervisor.run()
         logger.info("Velocem stopped")
     finally:
         sockets.close(listeners)
 
 
 def make_one_of_several(
-    target: Application | str, settings: Config, listeners: list[Listener], reports: int
+    target: Application | str, settings: Config, listeners: list[Listener], post: Post
 ) -> tuple[RunningWorker, str]:
     """In a worker process: the worker, and what its application speaks."""
     application = load(target, settings)[0] if isinstance(target, str) else target
     # One worker is not alone while another comes in its place; with --reload it goes first.
     several = settings.workers > 1 or not settings.reload
-    role = Role(several, DRAIN_IDLE_SECONDS, requests_until_replaced(settings), reports)
+    role = Role(several, DRAIN_IDLE_SECONDS, requests_until_replaced(settings), *post)
     return make_worker(application, listeners, settings, role), importer.interface_of(application, settings.interface)
 
 

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, NamedTuple, Self, Unpack, cast
 
-from velocem import __version__, config, forks, importer, notify, pidfile, signals, sockets
-from velocem._core import Worker
+from velocem import __version__, admin, config, forks, importer, metrics, notify, pidfile, signals, sockets
+from velocem._core import Board, Worker
 from velocem.config import Config, Options
 from velocem.exceptions import ApplicationError, ConfigError, StartError
 from velocem.logging import configure, logger, open_file, report
@@ -83,12 +83,34 @@ def serve(app: Application | str, read: Callable[[], Config]) -> None:
             serve_alone(app, settings)
 
 
+class Role(NamedTuple):
+    """Where a worker runs, for it to know."""
+
+    multiprocess: bool = False
+    drain_idle: float = 0.0
+    requests_max: int = 0
+    requests_fd: int = -1
+    board: Board | None = None
+    slot: int = 0
+
+
 def serve_alone(app: Application | str, settings: Config) -> None:
     """Serve in this thread. Signals are handled if it is the main one; in any other nothing stops it."""
+    with admin.served(settings.admin) as address:
+        board = metrics.board() if address else None
+        role = Role(drain_idle=DRAIN_IDLE_SECONDS, board=board, slot=board.enter(1) if board else 0)
+        try:
+            serve_in(app, settings, role)
+        finally:
+            if board:
+                board.leave(os.getpid())
+
+
+def serve_in(app: Application | str, settings: Config, role: Role) -> None:
     application, name = load(app, settings)
     listeners = listen(settings)
     try:
-        worker = make_worker(application, listeners, settings, Role(drain_idle=DRAIN_IDLE_SECONDS))
+        worker = make_worker(application, listeners, settings, role)
 
         def say() -> None:
             announce(f"{name} ({importer.interface_of(application, settings.interface)})", listeners)
@@ -123,15 +145,6 @@ def load(app: Application | str, settings: Config) -> tuple[Application, str]:
         raise ConfigError("factory: needs an import string")
     name = getattr(app, "__name__", type(app).__name__)
     return importer.check(app, str(name), settings.interface), str(name)
-
-
-class Role(NamedTuple):
-    """Where a worker runs, for it to know."""
-
-    multiprocess: bool = False
-    drain_idle: float = 0.0
-    requests_max: int = 0
-    requests_fd: int = -1
 
 
 def make_worker(app: Application, listeners: list[Listener], settings: Config, role: Role) -> RunningWorker:
@@ -202,6 +215,9 @@ def make_core(
         threads=settings.threads if asgi is None else 0,
         start_thread=start_thread,
         limit_queue=settings.limit_queue,
+        limit_concurrency=settings.limit_concurrency,
+        board=role.board,
+        slot=role.slot,
         limit_spool=settings.limit_spool,
         stream_body=settings.stream_body,
         **extra,

@@ -23,6 +23,7 @@ class Slot:
         self.failures = 0
         self.leave_at: float | None = None  # it is to be given up then
         self.given_up = False
+        self.why = "reload"  # it is replaced, if it is
         self.is_worn = False  # the current one is to be replaced, whatever happens to its successors
 
     def __str__(self) -> str:
@@ -57,6 +58,7 @@ class Slot:
         """The child that was coming serves. Returns the one that did before."""
         child.ready_at = time.monotonic()
         old, self.current, self.coming, self.is_worn = self.current, child, None, False
+        self.why = "reload"
         return old
 
     def vacate(self) -> None:

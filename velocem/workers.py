@@ -9,6 +9,7 @@ from types import FrameType
 from typing import NamedTuple
 
 from velocem import _core, signals, sockets
+from velocem._core import Board
 from velocem.changes import Watch, behind
 from velocem.children import AT_ONCE, CLOSING, REPLACED, RETIRED, Reporter, flush_streams
 from velocem.exceptions import ApplicationError, ConfigError, StartError
@@ -26,11 +27,20 @@ def title(role: str, name: str) -> None:
     _core.process_title(f"velocem: {role} ({name})")
 
 
+class Post(NamedTuple):
+    """Where a worker is heard of."""
+
+    reports: int  # a descriptor
+    board: Board | None = None
+    slot: int = 0  # of the board
+
+
 class Task(NamedTuple):
     """What a worker process is to do."""
 
-    # Loads the application, and says what it speaks; the number is the descriptor for reports.
-    make: Callable[[list[Listener], int], tuple[RunningWorker, str]]
+    # Loads the application, and says what it speaks.
+    make: Callable[[list[Listener], Post], tuple[RunningWorker, str]]
+    post: Post
     portion: Portion
     grace: float
     keep_exit_functions: bool  # those of before the fork are the application's
@@ -43,7 +53,7 @@ def work(task: Task, reporter: Reporter) -> int:
         atexit._clear()  # pyright: ignore[reportPrivateUsage] # noqa: SLF001
     watch = Watch(lambda path: reporter.say("changed", path)) if task.reload else None
     try:
-        worker, interface = task.make(task.portion.own + task.portion.shared, reporter.fd)
+        worker, interface = task.make(task.portion.own + task.portion.shared, task.post)
     except (StartError, ConfigError) as error:
         if watch:
             watch.add(behind(error))

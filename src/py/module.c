@@ -65,6 +65,9 @@ static int exec_module(PyObject *module) {
         return -1;
     if (PyModule_AddType(module, state->worker_type) < 0 || PyModule_AddType(module, state->router_type) < 0)
         return -1;
+    if (PyModule_AddType(module, state->board_type) < 0 || PyModule_AddType(module, state->admin_type) < 0 ||
+        PyModule_AddType(module, state->metric_type) < 0)
+        return -1;
     if (PyModule_AddType(module, state->match_type) < 0 || PyModule_AddType(module, state->plan_type) < 0)
         return -1;
     if (PyModule_AddType(module, state->core_type) < 0 || PyModule_AddType(module, state->native_call_type) < 0)

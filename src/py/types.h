@@ -4,6 +4,9 @@
 #include "py/compat.h"
 
 extern PyType_Spec vel_worker_type_spec;
+extern PyType_Spec vel_board_type_spec;
+extern PyType_Spec vel_metric_type_spec;
+extern PyType_Spec vel_admin_type_spec;
 extern PyType_Spec vel_start_response_type_spec;
 extern PyType_Spec vel_write_type_spec;
 extern PyType_Spec vel_input_type_spec;

@@ -2,8 +2,10 @@
 #include "py/worker.h"
 
 #include "py/asgi/call.h"
+#include "py/board.h"
 #include "py/error.h"
 #include "py/options.h"
+#include "py/sockets.h"
 #include "py/types.h"
 #include "py/wsgi/template.h"
 
@@ -64,6 +66,9 @@ struct arguments {
     double header, body, keep_alive, write, graceful, drain_idle;
     int date_header, access_fd, requests_fd, multithread, multiprocess;
     const char *access_format;
+    PyObject *board; /* NULL or None: it counts for itself */
+    unsigned int slot;
+    unsigned long long limit_concurrency;
     PyObject *asgi; /* a dict, see vel_worker_take_asgi; NULL: the interface is WSGI */
 };
 
@@ -106,10 +111,13 @@ static int parse(struct arguments *a, PyObject *args, PyObject *kwargs) {
                                         "limit_spool",
                                         "uwsgi_allow",
                                         "proxy_allow",
+                                        "board",
+                                        "slot",
+                                        "limit_concurrency",
                                         NULL};
     return PyArg_ParseTupleAndKeywords(
-               args, kwargs, "O|$OOO&O&O&O&O&O&O&dddddO&O&OOOUpisppdO&iO&OO&O!pO&O&OO:Worker", (char **)names, &a->app,
-               &a->sockets, &a->log, vel_to_uint, &a->limit_target, vel_to_uint, &a->limit_head, vel_to_uint,
+               args, kwargs, "O|$OOO&O&O&O&O&O&O&dddddO&O&OOOUpisppdO&iO&OO&O!pO&O&OOOO&O&:Worker", (char **)names,
+               &a->app, &a->sockets, &a->log, vel_to_uint, &a->limit_target, vel_to_uint, &a->limit_head, vel_to_uint,
                &a->limit_fields, vel_to_uint, &a->limit_field, vel_to_ullong, &a->limit_body, vel_to_uint,
                &a->limit_trailers, vel_to_uint, &a->limit_chunk_ext, &a->header, &a->body, &a->keep_alive, &a->write,
                &a->graceful, vel_to_uint, &a->min_body_rate, vel_to_ullong, &a->body_memory, &a->server_header,
@@ -117,7 +125,8 @@ static int parse(struct arguments *a, PyObject *args, PyObject *kwargs) {
                &a->access_format, &a->multithread, &a->multiprocess, &a->drain_idle, vel_to_ullong, &a->requests_max,
                &a->requests_fd, vel_to_uint, &a->threads, &a->start_thread, vel_to_uint, &a->limit_queue, &PyDict_Type,
                &a->asgi, &a->stream_body, vel_to_uint, &a->min_write_rate, vel_to_ullong, &a->limit_spool,
-               &a->peers.uwsgi_allow, &a->peers.proxy_allow)
+               &a->peers.uwsgi_allow, &a->peers.proxy_allow, &a->board, vel_to_uint, &a->slot, vel_to_ullong,
+               &a->limit_concurrency)
                ? 0
                : -1;
 }
@@ -185,43 +194,27 @@ static int take_access(struct worker *self, const struct arguments *a) {
     return -1;
 }
 
-/* One (fd, name, port[, path[, protocol]]). The strs stay in self->sockets, ASCII, so that the slices stay good. */
-static int take_text(PyObject *text, struct vel_slice *out) {
-    Py_ssize_t len;
-    const char *at = PyUnicode_AsUTF8AndSize(text, &len);
-    *out = vel_slice(at, at != NULL ? (size_t)len : 0);
-    return at != NULL ? 0 : -1;
-}
-
-static int take_socket(PyObject *tuple, struct vel_socket *out) {
-    static const char expected[] = "iUU|Us;sockets must be tuples of (fd, name, port[, path[, protocol]])";
-    PyObject *name, *port, *path = NULL;
-    const char *protocol = "http";
-    if (!PyTuple_Check(tuple)) {
-        PyErr_SetString(PyExc_TypeError, strchr(expected, ';') + 1);
+/* Where it counts; who looks there wants durations too. */
+static int take_board(struct worker *self, const struct arguments *a, struct vel_config *config) {
+    if (a->board == NULL || a->board == Py_None)
+        return 0;
+    struct vel_board *board = vel_board_of(vel_state_of(Py_TYPE(self)), a->board);
+    if (board == NULL)
+        return -1;
+    if (a->slot >= VEL_BOARD_SLOTS) {
+        PyErr_SetString(PyExc_ValueError, "slot is none of the board's");
         return -1;
     }
-    if (!PyArg_ParseTuple(tuple, expected, &out->fd, &name, &port, &path, &protocol))
-        return -1;
-    out->protocol = strcmp(protocol, "uwsgi") == 0 ? VEL_PROTOCOL_UWSGI : VEL_PROTOCOL_HTTP;
-    if (out->protocol == VEL_PROTOCOL_HTTP && strcmp(protocol, "http") != 0) {
-        PyErr_Format(PyExc_ValueError, "protocol must be http or uwsgi, not %s", protocol);
-        return -1;
-    }
-    out->path = (struct vel_slice){0};
-    if (take_text(name, &out->name) < 0 || take_text(port, &out->port) < 0)
-        return -1;
-    return path != NULL ? take_text(path, &out->path) : 0;
+    Py_XSETREF(self->board, Py_NewRef(a->board));
+    config->stats = &board->slots[a->slot].stats;
+    config->timed = true;
+    return 0;
 }
 
 static int make_core(struct worker *self, const struct vel_config *config, struct vel_app *app) {
     Py_ssize_t n = PyTuple_GET_SIZE(self->sockets);
-    struct vel_socket *sockets = vel_alloc_array((size_t)(n > 0 ? n : 1), sizeof(*sockets));
+    struct vel_socket *sockets = vel_take_sockets(self->sockets);
     int err = sockets != NULL ? 0 : -1;
-    if (sockets == NULL)
-        PyErr_NoMemory();
-    for (Py_ssize_t i = 0; err == 0 && i < n; i++)
-        err = take_socket(PyTuple_GET_ITEM(self->sockets, i), &sockets[i]);
     if (err == 0) {
         int made = self->is_asgi
                        ? vel_worker_init_on(&self->core, &self->asgi.tasks.loop->net, app, config, sockets, (size_t)n)
@@ -338,6 +331,9 @@ static int init(PyObject *o, PyObject *args, PyObject *kwargs) {
     config.date = a.date_header;
     config.requests_max = a.requests_max;
     config.requests_fd = a.requests_fd;
+    config.running_max = a.limit_concurrency;
+    if (take_board(self, &a, &config) < 0)
+        return -1;
     if (configure_limits(&a, &config.limits) < 0 || configure_times(&a, &config) < 0)
         return -1;
     if (take_server_header(self, a.server_header, &config) < 0 || vel_worker_take_peers(self, &a.peers, &config) < 0)
@@ -392,6 +388,7 @@ static int clear(PyObject *o) {
     Py_CLEAR(self->on_over);
     Py_CLEAR(self->sockets);
     Py_CLEAR(self->server_name);
+    Py_CLEAR(self->board);
     Py_CLEAR(self->raised);
     Py_CLEAR(self->start_thread);
     vel_worker_free_peers(self);
@@ -513,7 +510,7 @@ static PyObject *forked(PyObject *o, PyObject *is_child) {
 
 static PyObject *stats(PyObject *o, PyObject *Py_UNUSED(none)) {
     struct worker *self = (struct worker *)o;
-    const struct vel_stats *s = &self->core.stats;
+    const struct vel_stats *s = self->core.stats;
     return Py_BuildValue("{sKsKsKsKsKsK}", "accepted", s->accepted, "requests", s->requests, "refused", s->refused,
                          "aborted", s->aborted, "open", s->open, "log_lines_dropped", self->core.access.dropped);
 }

@@ -20,6 +20,7 @@ struct worker {
     PyObject *on_over;                   /* of an asgi worker: called when it is drained or killed */
     PyObject *sockets;                   /* the tuples whose strs the endpoints point into */
     PyObject *server_name;               /* bytes of the Server field */
+    PyObject *board;                     /* whose memory the core counts in; NULL: in its own */
     struct vel_cidr *nets[WORKER_LISTS]; /* owned: whom it believes */
     PyObject *weakrefs;
     PyObject *raised;      /* what a signal handler raised, for run() to raise again */

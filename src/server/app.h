@@ -57,11 +57,14 @@ struct vel_exchange {
     void *app_data;         /* the application's own */
     struct vel_arena arena; /* freed with the exchange */
     struct vel_list turn;   /* in the worker's list of exchanges that asked for a turn, or are to be read on */
-    uint64_t began_us;      /* for the access log; 0 when there is none */
+    uint64_t began_us;      /* when its head arrived, by vel_clock_us; 0 when it is not timed */
+    uint64_t arrived_us;    /* when as much of it was here as the application waits for; 0: not timed, or not yet */
+    uint64_t started_us;    /* when the application was called, in its thread if it has one */
     uint64_t sent;          /* body bytes handed to the connection */
     size_t unconsumed;      /* bytes given by on_data and not consumed; the protocol counts them */
     unsigned status;        /* of the reply head; 0 before it */
     bool given;             /* the application has seen it: on_request was called */
+    bool running;           /* it counts among those that the application has */
     bool yielded;           /* its turn is the application's: on_turn is to be called */
     bool wanted;            /* the application has asked for the body */
     bool kept;              /* head and body are in its own memory */

@@ -16,6 +16,8 @@ enum vel_origin_field {
     VEL_ORIGIN_FORWARDED = 32, /* Forwarded (RFC 7239), and none of the above */
 };
 
+struct vel_stats;
+
 struct vel_config {
     struct vel_limits limits;
     uint32_t header_ms;     /* for a whole request head, from its first byte or from accept; 0 in any of these: none */
@@ -36,6 +38,9 @@ struct vel_config {
     unsigned origin_fields;       /* enum vel_origin_field */
     struct vel_trust proxy_allow; /* peers whose connections begin with a PROXY header */
     struct vel_trust uwsgi_allow; /* peers that may speak uwsgi, where it is spoken */
+    struct vel_stats *stats;      /* where the worker counts, stays the caller's; NULL: in memory of its own */
+    uint64_t running_max; /* requests that the application may have at a time; more are answered by 503; 0: any */
+    bool timed;           /* requests are timed: two looks at the clock for each */
 };
 
 /* A body, or a reader, may be slow for this long before the average rate is judged: one TCP retransmission or two. */

@@ -34,7 +34,8 @@ static void destroy(struct vel_conn *c) {
     vel_list_remove(&c->node);
     c->fate = VEL_FATE_CUT;
     vel_output_discard(c);
-    w->stats.open--;
+    w->stats->open--;
+    w->stats->conns[c->shown]--;
     vel_proto_h1_drop(c);
     vel_output_discard(c); /* the application may have said a last word */
     if (c->owed != NULL)
@@ -133,9 +134,21 @@ static void set_reader(struct vel_conn *c, bool owes) {
     }
 }
 
+/* Kept alive between two requests it is idle again before anybody could look: nothing is written then. */
+static inline void show(struct vel_conn *c, enum vel_timeout kind) {
+    unsigned state = kind == VEL_TIMEOUT_NONE && c->exchange != NULL && c->exchange->tunnel ? VEL_CONN_TUNNEL : kind;
+    if (state == c->shown)
+        return;
+    uint64_t *conns = c->worker->stats->conns;
+    conns[c->shown]--;
+    conns[state]++;
+    c->shown = (uint8_t)state;
+}
+
 static void set_clock(struct vel_conn *c) {
     struct vel_timeouts *timeouts = &c->worker->timeouts;
     enum vel_timeout kind = clock_of(c);
+    show(c, kind);
     bool owes = kind == VEL_TIMEOUT_WRITE;
     if (owes && (c->progress || c->timer.in != &timeouts->kinds[kind]))
         c->untaken = vel_sock_untaken(c->stream.fd);
@@ -198,6 +211,13 @@ static void serve_shared(struct vel_conn *c, size_t len) {
         vel_conn_doom(c, VEL_FATE_CUT);
 }
 
+static ssize_t take_in(struct vel_conn *c, char *at, size_t len) {
+    ssize_t n = c->stream.ops->read(&c->stream, at, len);
+    if (n > 0)
+        c->worker->stats->received += (uint64_t)n;
+    return n;
+}
+
 static void read_failed(struct vel_conn *c, ssize_t err) {
     if (err == VEL_EAGAIN)
         return;
@@ -214,7 +234,7 @@ static void read_behind(struct vel_conn *c) {
         vel_conn_doom(c, VEL_FATE_CUT);
         return;
     }
-    ssize_t n = c->stream.ops->read(&c->stream, at, READ_BEHIND);
+    ssize_t n = take_in(c, at, READ_BEHIND);
     c->unread = n == READ_BEHIND;
     if (n <= 0) {
         read_failed(c, n);
@@ -230,7 +250,7 @@ static bool read_body(struct vel_conn *c) {
     char *at = vel_proto_h1_room(c, &len);
     if (at == NULL)
         return false;
-    ssize_t n = c->stream.ops->read(&c->stream, at, len);
+    ssize_t n = take_in(c, at, len);
     c->unread = n == (ssize_t)len;
     if (n > 0)
         vel_proto_h1_input(c, at, (size_t)n);
@@ -242,7 +262,7 @@ static bool read_body(struct vel_conn *c) {
 static void read_shared(struct vel_conn *c) {
     if (c->exchange != NULL && read_body(c))
         return;
-    ssize_t n = c->stream.ops->read(&c->stream, c->worker->in, VEL_READ_MAX);
+    ssize_t n = take_in(c, c->worker->in, VEL_READ_MAX);
     c->unread = n == VEL_READ_MAX;
     if (n > 0)
         serve_shared(c, (size_t)n);
@@ -251,7 +271,7 @@ static void read_shared(struct vel_conn *c) {
 }
 
 static void read_away(struct vel_conn *c) {
-    ssize_t n = c->stream.ops->read(&c->stream, c->worker->in, VEL_READ_MAX);
+    ssize_t n = take_in(c, c->worker->in, VEL_READ_MAX);
     if (n == VEL_EAGAIN)
         return;
     c->body_bytes += n > 0 ? (size_t)n : 0;
@@ -398,8 +418,10 @@ static struct vel_conn *make(struct vel_worker *w, int fd, const union vel_addr 
     vel_timer_init(&c->timer);
     vel_h1_conn_init(&c->h1, w->scan, &w->config.limits);
     vel_list_append(&w->conns, &c->node);
-    w->stats.open++;
-    w->stats.accepted++;
+    c->shown = VEL_CONN_APPLICATION;
+    w->stats->conns[c->shown]++;
+    w->stats->open++;
+    w->stats->accepted++;
     return c;
 }
 

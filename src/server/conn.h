@@ -39,6 +39,7 @@ struct vel_conn {
     struct vel_h1_conn h1;
     union vel_addr peer;
     uint8_t fate;       /* enum vel_fate */
+    uint8_t shown;      /* enum vel_conn_state, as what it is counted */
     bool proxied;       /* a PROXY header is to come first */
     bool secure;        /* the client came by TLS to the proxy, which has said so there */
     bool uwsgi;         /* packets come in place of heads */

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "server/origin.h"
+#include "server/reply.h"
 #include "server/worker.h"
 
 #include <stddef.h>
@@ -41,10 +42,37 @@ struct vel_exchange *vel_exchange_open(struct vel_conn *c, struct vel_head *head
     x->endpoint = c->endpoint;
     x->peer = &c->peer;
     x->head = head;
-    if (c->worker->access.fd >= 0)
-        x->began_us = vel_clock_us();
+    if (c->worker->config.timed || c->worker->access.fd >= 0)
+        x->began_us = c->worker->loop->now_ns / 1000;
     vel_list_init(&x->turn);
     return c->told && head != NULL ? with_origin(x) : x;
+}
+
+static __attribute__((cold, noinline)) void shed(struct vel_exchange *x) {
+    x->conn->worker->stats->shed++;
+    if (vel_reply_busy(x) == VEL_OK)
+        vel_exchange_end(x);
+    else
+        vel_exchange_abort(x);
+}
+
+/* The loop's time of the turn is when the bytes were here; waiting behind others of the same turn counts. */
+static __attribute__((noinline)) void time_start(struct vel_exchange *x) {
+    x->arrived_us = x->conn->worker->loop->now_ns / 1000;
+    x->started_us = vel_clock_us();
+}
+
+void vel_exchange_give(struct vel_exchange *x) {
+    struct vel_worker *w = x->conn->worker;
+    if (w->config.running_max != 0 && w->stats->running >= w->config.running_max) {
+        shed(x);
+        return;
+    }
+    if (w->config.timed)
+        time_start(x);
+    w->stats->running++;
+    x->running = x->given = true;
+    x->app->ops->on_request(x);
 }
 
 static struct vel_head *copy_head(struct vel_arena *arena, const struct vel_head *head) {
@@ -77,25 +105,43 @@ void vel_exchange_drop(struct vel_exchange *x) {
         x->app->ops->on_abort(x);
 }
 
-static void log_access(struct vel_exchange *x) {
+static void log_access(struct vel_exchange *x, uint64_t us) {
     struct vel_worker *w = x->conn->worker;
     struct vel_access_entry entry = {
         .peer = x->peer,
         .head = x->head,
         .status = x->status != 0 ? x->status : STATUS_CLIENT_GONE,
         .bytes = x->sent,
-        .us = vel_clock_us() - x->began_us,
+        .us = us,
         .wall = vel_clock_wall(),
     };
     vel_access_add(&w->access, &entry);
     vel_worker_set_due(w);
 }
 
+static __attribute__((noinline)) void finish_timed(struct vel_exchange *x) {
+    struct vel_worker *w = x->conn->worker;
+    uint64_t us = vel_clock_us() - x->began_us;
+    if (w->config.timed) {
+        vel_durations_add(&w->stats->whole, us);
+        if (x->started_us != 0)
+            vel_durations_add(&w->stats->queued, x->started_us - x->arrived_us);
+    }
+    if (w->access.fd >= 0)
+        log_access(x, us);
+}
+
+static inline void count(const struct vel_exchange *x, struct vel_stats *stats) {
+    unsigned kind = x->status / 100;
+    stats->replies[kind < sizeof(stats->replies) / sizeof(stats->replies[0]) ? kind : 0]++;
+    stats->running -= x->running;
+    stats->aborted += x->failed;
+}
+
 void vel_exchange_close(struct vel_exchange *x) {
+    count(x, x->conn->worker->stats);
     if (x->began_us != 0)
-        log_access(x);
-    if (x->failed)
-        x->conn->worker->stats.aborted++;
+        finish_timed(x);
     vel_list_remove(&x->turn);
     if (x->held) {
         x->conn = NULL; /* which goes before it */

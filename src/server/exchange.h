@@ -8,6 +8,9 @@ struct vel_worker;
 /* A new exchange on c, with head (or NULL for the server's own replies). NULL when memory is short. */
 struct vel_exchange *vel_exchange_open(struct vel_conn *c, struct vel_head *head, const struct vel_proto *proto);
 
+/* Calls the application's on_request; or, when it has as many as the worker is to have at a time, answers by 503. */
+void vel_exchange_give(struct vel_exchange *x);
+
 /* Moves head and body into the exchange's own memory. VEL_OK or VEL_ENOMEM. Twice does no harm. */
 int vel_exchange_keep(struct vel_exchange *x);
 

@@ -23,9 +23,12 @@ static int queue_stage(struct vel_conn *c, size_t from) {
     return err == VEL_OK ? VEL_OK : lost(c, err);
 }
 
-/* For who reads slowly enough to be timed. */
+/* The rest is for who reads slowly enough to be timed. */
 static void count_sent(struct vel_conn *c, ssize_t sent) {
-    if (c->reader == VEL_READER_FREE || sent <= 0)
+    if (sent <= 0)
+        return;
+    c->worker->stats->sent += (uint64_t)sent;
+    if (c->reader == VEL_READER_FREE)
         return;
     uint64_t sum = c->write_sent + (uint64_t)sent;
     c->write_sent = sum < UINT32_MAX ? (uint32_t)sum : UINT32_MAX;

@@ -70,7 +70,7 @@ static void answer(struct vel_conn *c, struct vel_exchange *x, unsigned status) 
 
 void vel_proto_h1_refuse(struct vel_conn *c, unsigned status) {
     struct vel_exchange *x = detach(c);
-    c->worker->stats.refused++;
+    c->worker->stats->refused++;
     vel_h1_conn_close(&c->h1);
     c->unread = true;
     if (x == NULL)
@@ -100,13 +100,11 @@ static bool begin(struct vel_conn *c, struct vel_head *head) {
         return false;
     }
     c->exchange = x;
-    c->worker->stats.requests++;
+    c->worker->stats->requests++;
     c->body_from = c->worker->loop->waited;
     c->body_bytes = 0;
-    if (!x->app->ops->whole_body) {
-        x->given = true;
-        x->app->ops->on_request(x);
-    }
+    if (!x->app->ops->whole_body)
+        vel_exchange_give(x);
     return true;
 }
 
@@ -148,8 +146,7 @@ static bool complete(struct vel_conn *c) {
     struct vel_exchange *x = c->exchange;
     x->received = true;
     if (x->app->ops->whole_body) {
-        x->given = true;
-        x->app->ops->on_request(x);
+        vel_exchange_give(x);
     } else if (!x->ended) {
         x->app->ops->on_end(x);
     }

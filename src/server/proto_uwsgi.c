@@ -11,7 +11,7 @@ enum vel_h1_event vel_proto_uwsgi_next(struct vel_conn *c, char *in, size_t len,
         return VEL_H1_MORE;
     long n = vel_uwsgi_parse(w->scan, &w->config.limits, in, len, head, &w->vars, &why);
     if (n == VEL_UWSGI_MALFORMED) {
-        w->stats.refused++;
+        w->stats->refused++;
         vel_worker_complain(w, &c->peer, why);
         vel_conn_doom(c, VEL_FATE_CUT);
         return VEL_H1_CLOSED;

@@ -5,7 +5,7 @@
 #include "server/worker.h"
 
 static size_t cut(struct vel_conn *c, const char *why) {
-    c->worker->stats.refused++;
+    c->worker->stats->refused++;
     vel_worker_complain(c->worker, &c->peer, why);
     vel_conn_doom(c, VEL_FATE_CUT);
     return 0;

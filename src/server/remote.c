@@ -154,6 +154,7 @@ void vel_twin_arrive(struct vel_post *post) {
         piece = piece->next;
     t->newest = &piece->next;
     t->over = piece == &t->end;
+    t->x->started_us = t->own.started_us; /* its thread has written that before it posted anything */
     if (!atomic_load_explicit(&t->gone, memory_order_relaxed)) {
         vel_exchange_yield(t->x);
         return;
@@ -183,6 +184,8 @@ static void init_own(struct vel_twin *t, struct vel_exchange *x) {
                                    .origin = x->origin,
                                    .body = x->body,
                                    .received = x->received,
+                                   .arrived_us = x->arrived_us,
+                                   .started_us = x->started_us,
                                    .given = true};
     x->body = (struct vel_body){0};
     t->peer = *x->peer;

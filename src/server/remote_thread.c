@@ -1,6 +1,7 @@
 /* The thread's end of a remote exchange: an exchange whose calls become pieces. */
 #include "server/remote_twin.h"
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "server/output.h"
@@ -365,6 +366,8 @@ static void answer(struct vel_twin *t, struct vel_remote_thread *thread) {
     x->proto = &proto;
     x->app = thread->app;
     x->endpoint = &thread->places[x->endpoint->index];
+    if (x->arrived_us != 0)
+        x->started_us = vel_clock_us();
     ops->on_request(x);
     while (!x->ended && x->yielded) {
         x->yielded = false;

@@ -175,6 +175,7 @@ static void on_idle_over(struct vel_timer *t) {
  * been told to be over, before its time is. */
 static void drain(struct vel_worker *w) {
     w->state = VEL_WORKER_DRAINING;
+    w->stats->state = VEL_STATS_DRAINING;
     vel_timer_start(&w->drain_timer, &w->drain_timers, w->loop->now);
     if (w->config.drain_idle_ms > 0)
         vel_timer_start(&w->idle_timer, &w->idle_timers, w->loop->now);
@@ -272,6 +273,8 @@ static void on_log_retry(struct vel_timer *t) {
 
 static void write_log(struct vel_worker *w) {
     vel_access_flush(&w->access);
+    w->stats->log_dropped += w->access.dropped - w->log_dropped;
+    w->log_dropped = w->access.dropped;
     if (w->access.lines.len > 0)
         vel_timer_start(&w->log_timer, &w->log_timers, w->loop->now);
 }
@@ -304,7 +307,7 @@ static void after_turn(struct vel_worker *w) {
         vel_pool_send(w->pool);
     if (w->access.lines.len > 0)
         write_log(w);
-    if (w->config.requests_max > 0 && w->stats.requests >= w->config.requests_max)
+    if (w->config.requests_max > 0 && w->stats->requests >= w->config.requests_max)
         tell_of_requests(w);
     obey(w);
 }
@@ -390,6 +393,7 @@ static int init_on(struct vel_worker *w, struct vel_loop *loop, struct vel_app *
     w->app = app;
     w->scan = vel_scan_best();
     w->access.fd = -1;
+    w->stats = config->stats != NULL ? config->stats : &w->own_stats;
     vel_list_init(&w->conns);
     vel_list_init(&w->turns);
     int err = allocate(w, n);
@@ -401,8 +405,10 @@ static int init_on(struct vel_worker *w, struct vel_loop *loop, struct vel_app *
     add_timers(w);
     render_server(w);
     err = listen_on(w, sockets, n);
-    if (err == VEL_OK)
+    if (err == VEL_OK) {
+        w->stats->state = VEL_STATS_SERVING;
         return VEL_OK;
+    }
 
     stop_listening(w);
     remove_timers(w);
@@ -432,6 +438,7 @@ int vel_worker_init_on(struct vel_worker *w, struct vel_loop *loop, struct vel_a
 
 void vel_worker_close_all(struct vel_worker *w) {
     w->state = VEL_WORKER_KILLED;
+    w->stats->state = VEL_STATS_ABSENT;
     stop_listening(w);
     while (!vel_list_empty(&w->conns))
         vel_conn_close(VEL_CONTAINER(w->conns.next, struct vel_conn, node));

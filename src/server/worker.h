@@ -7,6 +7,7 @@
 #include "server/conn.h"
 #include "server/output.h"
 #include "server/pool.h"
+#include "server/stats.h"
 #include "uwsgi/vars.h"
 
 /* One receive takes at most this much; shared by all connections of the loop. */
@@ -17,14 +18,6 @@ struct vel_port {
     struct vel_endpoint endpoint;
     struct vel_worker *worker;
     _Atomic bool retires; /* asked for by any thread */
-};
-
-struct vel_stats {
-    uint64_t accepted;
-    uint64_t requests;
-    uint64_t refused; /* requests that broke a rule or a limit */
-    uint64_t aborted; /* exchanges whose client went, or was too slow */
-    uint64_t open;    /* connections */
 };
 
 enum vel_worker_state { VEL_WORKER_SERVING, VEL_WORKER_DRAINING, VEL_WORKER_KILLED };
@@ -48,7 +41,9 @@ struct vel_worker {
     struct vel_list turns; /* exchanges that asked for a turn, or are to be read on */
     struct vel_pool *pool; /* the owner's, who sets it before the first turn; NULL: none */
     struct vel_access access;
-    struct vel_stats stats;
+    uint64_t log_dropped;    /* of access.dropped, what stats has */
+    struct vel_stats *stats; /* own_stats, or what config.stats names */
+    struct vel_stats own_stats;
     enum vel_worker_state state;
     struct vel_timers log_timers; /* one timer: lines of the log that wait are tried again */
     struct vel_timer log_timer;

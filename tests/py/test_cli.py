@@ -172,8 +172,8 @@ def test_a_bad_option(arguments: list[str], line: str, tmp_path: Path) -> None:
 
 
 def test_a_bad_variable_or_key(tmp_path: Path) -> None:
-    assert refused(2, "a:b", cwd=tmp_path, env={"VELOCEM_LIMIT_CONCURRENCY": "1"}) == (
-        "VELOCEM_LIMIT_CONCURRENCY is not available in this version"
+    assert refused(2, "a:b", cwd=tmp_path, env={"VELOCEM_SSL_KEYFILE": "key"}) == (
+        "VELOCEM_SSL_KEYFILE is not available in this version"
     )
     (tmp_path / "pyproject.toml").write_text("[tool.velocem]\nlimit_boddy = 1\n")
     assert (

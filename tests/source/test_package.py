@@ -39,5 +39,5 @@ def test_every_tool_version_is_pinned() -> None:
 
 
 def test_the_public_names_are_these() -> None:
-    loops = ["EventLoop", "EventLoopPolicy", "install", "new_event_loop"]
+    loops = ["EventLoop", "EventLoopPolicy", "install", "new_event_loop", "metrics"]
     assert sorted(velocem.__all__) == sorted(["Router", "Server", "__version__", "accelerate", *loops, "run"])

@@ -50,8 +50,8 @@ static void a_request_that_is_here_is_served_without_the_kernel_being_asked(void
     CHECK(host_conn(&host) == NULL);
     client_take(&client, 1000);
     client_got(&client, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello");
-    CHECK_INT(host.w.stats.accepted, 1);
-    CHECK_INT(host.w.stats.open, 0);
+    CHECK_INT(host.w.stats->accepted, 1);
+    CHECK_INT(host.w.stats->open, 0);
     stop();
 }
 
@@ -82,7 +82,7 @@ static void a_reset_aborts_an_exchange_that_waits_once(void) {
     host_step(&host);
     CHECK(host_conn(&host) == NULL);
     CHECK_INT(host.app.aborts, 1);
-    CHECK_INT(host.w.stats.aborted, 1);
+    CHECK_INT(host.w.stats->aborted, 1);
     stop();
 }
 
@@ -844,7 +844,7 @@ static void without_memory_for_a_connection_it_is_closed(void) {
     CHECK(fail_malloc_hit());
     client_take(&client, 10);
     CHECK(client.eof);
-    CHECK_INT(host.w.stats.accepted, 0);
+    CHECK_INT(host.w.stats->accepted, 0);
     stop();
 }
 

@@ -104,7 +104,7 @@ static void drop_tells_only_who_knows_of_it(void) {
     CHECK(x->ended && x->failed);
     CHECK_INT(host.app.aborts, 0);
     vel_exchange_close(x);
-    CHECK_INT(host.w.stats.aborted, 1);
+    CHECK_INT(host.w.stats->aborted, 1);
     stop();
 }
 

@@ -210,7 +210,7 @@ static void a_short_body_cuts_the_connection(void) {
     client_got(&client, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc");
     CHECK(client.eof);
     CHECK_INT(host.app.requests, 1);
-    CHECK_INT(host.w.stats.aborted, 1);
+    CHECK_INT(host.w.stats->aborted, 1);
     stop();
 }
 

@@ -171,7 +171,7 @@ static void a_train_is_answered_in_order_by_one_send(void) {
     client_send(&host, &client, GET GET GET GET GET GET GET GET);
     CHECK_INT(writes, 1);
     CHECK_INT(client_count(&client, "hello"), 8);
-    CHECK_INT(host.w.stats.requests, 8);
+    CHECK_INT(host.w.stats->requests, 8);
     stop();
 }
 
@@ -303,7 +303,7 @@ static void an_end_in_a_collected_body_never_reaches_the_application(void) {
     client_shutdown(&host, &client);
     CHECK(client.eof);
     CHECK_INT(host.app.requests + host.app.aborts, 0);
-    CHECK_INT(host.w.stats.aborted, 1);
+    CHECK_INT(host.w.stats->aborted, 1);
     stop();
 }
 
@@ -348,7 +348,7 @@ static void a_refused_request_is_answered_and_nothing_is_served_after(void) {
     CHECK(host_conn(&host) != NULL && host_conn(&host)->lingering);
     client_send(&host, &client, GET);
     CHECK_INT(host.app.requests, 0);
-    CHECK_INT(host.w.stats.refused, 1);
+    CHECK_INT(host.w.stats->refused, 1);
     client_close(&host, &client);
     CHECK(host_conn(&host) == NULL);
     stop();
@@ -394,7 +394,7 @@ static void a_reply_that_has_begun_is_not_followed_by_a_refusal(void) {
     client_got(&client, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n12345");
     CHECK(client.eof);
     CHECK_INT(host.app.aborts, 1);
-    CHECK_INT(host.w.stats.aborted, 1);
+    CHECK_INT(host.w.stats->aborted, 1);
     stop();
 }
 

@@ -61,8 +61,8 @@ static void request_is_answered_and_the_connection_closed(void) {
     send_packet(LEAST, "");
     client_got(&client, CLOSING("200 OK", "7") "GET /x ");
     CHECK(client.eof);
-    CHECK_INT(host.w.stats.requests, 1);
-    CHECK_INT(host.w.stats.open, 0);
+    CHECK_INT(host.w.stats->requests, 1);
+    CHECK_INT(host.w.stats->open, 0);
     stop();
 }
 
@@ -193,7 +193,7 @@ static void second_packet_is_not_looked_at(void) {
     client_open(&host, &client, NULL);
     client_send_bytes(&host, &client, packet.bytes, packet.len);
     client_got(&client, CLOSING("200 OK", "5") "hello");
-    CHECK_INT(host.w.stats.requests, 1);
+    CHECK_INT(host.w.stats->requests, 1);
     stop();
 }
 
@@ -272,8 +272,8 @@ static void broken_packet_is_cut_off_with_a_line_for_the_log(void) {
     CHECK(client.eof || client.reset);
     CHECK_INT(complaints.count, 1);
     CHECK(strstr(complaints.why, "HTTP") != NULL);
-    CHECK_INT(host.w.stats.refused, 1);
-    CHECK_INT(host.w.stats.requests, 0);
+    CHECK_INT(host.w.stats->refused, 1);
+    CHECK_INT(host.w.stats->requests, 0);
     stop();
 }
 
@@ -306,7 +306,7 @@ static void end_within_a_packet_closes(void) {
     client_send_bytes(&host, &client, packet.bytes, packet.len - 1);
     client_shutdown(&host, &client);
     CHECK_INT(client.len, 0);
-    CHECK_INT(host.w.stats.open, 0);
+    CHECK_INT(host.w.stats->open, 0);
     stop();
 }
 
@@ -319,7 +319,7 @@ static void strangers_are_not_spoken_with(void) {
     CHECK_INT(client.len, 0);
     CHECK(client.eof || client.reset);
     CHECK_INT(complaints.count, 1);
-    CHECK_INT(host.w.stats.accepted, 0);
+    CHECK_INT(host.w.stats->accepted, 0);
     CHECK(vel_cidr_parse(VEL_SLICE(PEER), &net));
     send_packet(LEAST, "");
     CHECK_INT(client_count(&client, "hello"), 1);

@@ -120,7 +120,7 @@ static void what_is_no_header_is_cut_off(void) {
         CHECK_INT(complaints, i + 1);
         client_close(&host, &client);
     }
-    CHECK_INT(host.w.stats.requests, 0);
+    CHECK_INT(host.w.stats->requests, 0);
     stop();
 }
 

@@ -49,7 +49,7 @@ void host_stop(struct host *h) {
     vel_worker_free(&h->w);
     CHECK_INT(fake_app_running(&h->app), 0);
     CHECK_INT(h->app.returned, h->app.lent);
-    CHECK_INT(h->w.stats.open, 0);
+    CHECK_INT(h->w.stats->open, 0);
 }
 
 static void client_init(struct client *c, int fd) {

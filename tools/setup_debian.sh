@@ -61,6 +61,8 @@ for group in "$@"; do
         need openssl command -v openssl
         need redis-server command -v redis-server
         need postgresql has_postgres
+        need nginx test -x /usr/sbin/nginx
+        need haproxy test -x /usr/sbin/haproxy
         ;;
     asyncio)
         need "lib$(prefix)-testsuite" has_asyncio_tests
@@ -95,6 +97,8 @@ if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
 fi
 echo "Installing: ${missing[*]}"
 export DEBIAN_FRONTEND=noninteractive
+# Services that come with a package are not started: tests start their own.
+export RUNLEVEL=1
 apt-get update -qq
 # clang's runtime is named after its version: libclang-rt-14-dev.
 version=$(apt-cache depends clang 2>/dev/null | sed -n 's/.*Depends: clang-\([0-9]*\)$/\1/p' | head -1)

@@ -13,8 +13,15 @@ OLDEST = (3, 11)
 NEWEST_TO_LOOK_FOR = 14
 
 # What is the same under every interpreter: the benchmark, which the machine's python3 runs alone whatever it measures,
-# the sources, the protocol below Python, and processes that are broken from outside.
-SAME = ("tests/py/bench", "tests/source", "tests/conformance/http1", "tests/faults", "tests/conformance/apps")
+# the sources, the protocol below Python, processes that are broken from outside, and what stands in front of them.
+SAME = (
+    "tests/py/bench",
+    "tests/source",
+    "tests/conformance/http1",
+    "tests/faults",
+    "tests/conformance/apps",
+    "tests/fronts",
+)
 # As the Makefile's TWO.
 PYTEST = ("-q", "-n", "2", "--dist", "loadfile")
 

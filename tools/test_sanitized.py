@@ -37,7 +37,7 @@ def test(arguments: list[str]) -> int:
         UBSAN_OPTIONS="print_stacktrace=1:halt_on_error=1",
     )
     # They do not touch the extension, measure it, watch memory of their own, or run others' programs for minutes.
-    skipped = ["source", "py/bench", "py/accelerators", "leaks", "faults"]
+    skipped = ["source", "py/bench", "py/accelerators", "leaks", "faults", "fronts"]
     skipped += [f"conformance/{name}" for name in ("apps", "asgi_apps", "http1", "loop")]
     others = [f"--ignore=tests/{name}" for name in skipped]
     pytest: list[str | Path] = [FOLDER / "bin" / "pytest", "-q", *others, *(arguments or TWO)]

@@ -1,4 +1,4 @@
-"""Velocem, a web server for Python applications whose core is C: the public names, and nothing else."""
+"""Velocem, a web server and a framework for Python whose core is C: the public names, and nothing else."""
 
 __version__ = "0.1.0"
 
@@ -10,14 +10,113 @@ from velocem.server import Server, run
 if TYPE_CHECKING:
     from velocem import metrics
     from velocem.accelerators import accelerate
+    from velocem.app import App
+    from velocem.exceptions import (
+        BadRequest,
+        Conflict,
+        ContentTooLarge,
+        Forbidden,
+        Gone,
+        HTTPError,
+        Invalid,
+        MethodNotAllowed,
+        NotAcceptable,
+        NotFound,
+        PreconditionFailed,
+        ServiceUnavailable,
+        TooManyRequests,
+        Unauthorized,
+        UnsupportedMediaType,
+    )
+    from velocem.groups import Group
+    from velocem.headers import Headers
     from velocem.loop import EventLoop, EventLoopPolicy, install, new_event_loop
+    from velocem.params import Body, Cookie, Depends, Form, Header, Name, Path, Query
+    from velocem.pipeline import Next
+    from velocem.policies import Compress, Cors, Limits, RequestId
+    from velocem.requests import Request
+    from velocem.responses import File, Html, Problem, Redirect, Response
     from velocem.router import Router
+    from velocem.testing import AsyncClient, Client
+
+# Where each name that is not a server's is: what is not asked for is not imported, so that a server is up sooner.
+PLACES = {
+    "accelerators": ("accelerate",),
+    "app": ("App",),
+    "exceptions": (
+        "BadRequest",
+        "Conflict",
+        "ContentTooLarge",
+        "Forbidden",
+        "Gone",
+        "HTTPError",
+        "Invalid",
+        "MethodNotAllowed",
+        "NotAcceptable",
+        "NotFound",
+        "PreconditionFailed",
+        "ServiceUnavailable",
+        "TooManyRequests",
+        "Unauthorized",
+        "UnsupportedMediaType",
+    ),
+    "groups": ("Group",),
+    "headers": ("Headers",),
+    "loop": ("EventLoop", "EventLoopPolicy", "install", "new_event_loop"),
+    "params": ("Body", "Cookie", "Depends", "Form", "Header", "Name", "Path", "Query"),
+    "pipeline": ("Next",),
+    "policies": ("Compress", "Cors", "Limits", "RequestId"),
+    "requests": ("Request",),
+    "responses": ("File", "Html", "Problem", "Redirect", "Response"),
+    "router": ("Router",),
+    "testing": ("AsyncClient", "Client"),
+}
+MODULES = {name: f"velocem.{module}" for module, names in PLACES.items() for name in names}
 
 __all__ = [
+    "App",
+    "AsyncClient",
+    "BadRequest",
+    "Body",
+    "Client",
+    "Compress",
+    "Conflict",
+    "ContentTooLarge",
+    "Cookie",
+    "Cors",
+    "Depends",
     "EventLoop",
     "EventLoopPolicy",
+    "File",
+    "Forbidden",
+    "Form",
+    "Gone",
+    "Group",
+    "HTTPError",
+    "Header",
+    "Headers",
+    "Html",
+    "Invalid",
+    "Limits",
+    "MethodNotAllowed",
+    "Name",
+    "Next",
+    "NotAcceptable",
+    "NotFound",
+    "Path",
+    "PreconditionFailed",
+    "Problem",
+    "Query",
+    "Redirect",
+    "Request",
+    "RequestId",
+    "Response",
     "Router",
     "Server",
+    "ServiceUnavailable",
+    "TooManyRequests",
+    "Unauthorized",
+    "UnsupportedMediaType",
     "__version__",
     "accelerate",
     "install",
@@ -28,8 +127,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """What a WSGI server does not need, so that it is up sooner: the event loop imports asyncio."""
-    if name not in __all__:
+    """What a server of other applications does not need."""
+    if name == "metrics":
+        return importlib.import_module("velocem.metrics")
+    if name not in MODULES:
         raise AttributeError(f"module 'velocem' has no attribute {name!r}")
-    module = {"Router": "velocem.router", "accelerate": "velocem.accelerators"}.get(name, "velocem.loop")
-    return getattr(importlib.import_module(module), name)
+    return getattr(importlib.import_module(MODULES[name]), name)

@@ -5,7 +5,7 @@ import contextlib
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, cast
 
 from velocem._core import Worker
 from velocem.exceptions import ClientDisconnectedError
@@ -44,6 +44,7 @@ class AsgiWorker:
     """The face of a Worker, for an application that runs on an asyncio loop of its own.
 
     Making it starts the application: StartError when its lifespan fails. make_core gets what a Worker takes for asgi.
+    An application of the package's own interface is asked for its core, with the options in native.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class AsgiWorker:
         lifespan: Mode,
         grace: float,
         threads: int = 0,
+        native: dict[str, bool] | None = None,
         options: dict[str, Any],
     ) -> None:
         self._grace = grace
@@ -70,11 +72,10 @@ class AsgiWorker:
                 self._loop.set_default_executor(executor)
             self._lifespan = Lifespan(app, lifespan)
             self._runner.run(self._lifespan.startup())
-            compiled = getattr(app, "__velocem_core__", None)
             self._core = make_core(
                 {
                     **options,
-                    "native": compiled() if compiled is not None else None,
+                    "native": None if native is None else cast("Any", app).__velocem_core__(self._loop, **native),
                     "loop": self._loop,
                     "make_receive": make_receive,
                     "await_it": await_it,

@@ -127,11 +127,11 @@ def wants_pydantic(kind: Any) -> bool:
 
 def converter(kind: Any) -> int | Convert:
     """What makes a scalar of its text: a number that the core knows, or a function that raises ValueError."""
-    bare, metadata = unwrap(kind)
+    bare, _ = unwrap(kind)
     if wants_pydantic(kind):
         adapter = adapter_of(kind)
         return lambda text: pydantic_convert(adapter, text)
-    if bare in NATIVE and not any(is_constraint(about) for about in metadata):
+    if bare in NATIVE and not is_constrained(kind):
         return NATIVE[bare]
     import msgspec  # noqa: PLC0415
 
@@ -155,8 +155,10 @@ def in_python(native: int) -> Convert:
     return kinds[native]
 
 
-def is_constraint(about: Any) -> bool:
-    return type(about).__module__.partition(".")[0] == "msgspec"
+def is_constrained(kind: Any) -> bool:
+    """Whether its metadata says more of a value than its type."""
+    known = ("msgspec", *CONSTRAINTS)
+    return any(type(about).__module__.partition(".")[0] in known for about in unwrap(kind)[1])
 
 
 def decoder(kind: Any) -> Convert:

@@ -16,7 +16,7 @@ T = TypeVar("T")
 Reader = Callable[[object], T]
 AccessFormat = Literal["common", "combined", "json"]
 Accept = Literal["own", "shared"]
-Interface = Literal["auto", "wsgi", "asgi"]
+Interface = Literal["auto", "wsgi", "asgi", "native"]
 LifespanMode = Literal["auto", "on", "off"]
 LoopName = Literal["velocem", "auto"]
 
@@ -125,10 +125,8 @@ def seconds(value: object) -> float:
     return number
 
 
-def choice(*names: str, later: tuple[str, ...] = ()) -> Reader[str]:
+def choice(*names: str) -> Reader[str]:
     def read(value: object) -> str:
-        if value in later:
-            raise ConfigError(f"{value} is not available in this version")
         if value not in names:
             raise ValueError("one of " + ", ".join(names))
         return str(value)
@@ -231,7 +229,7 @@ def option(default: T, read: Reader[T], help: str) -> T:  # noqa: A002
     return field(default=default, metadata={"read": read, "help": help})
 
 
-read_interface = cast("Reader[Interface]", choice(*get_args(Interface), later=("native",)))
+read_interface = cast("Reader[Interface]", choice(*get_args(Interface)))
 read_lifespan = cast("Reader[LifespanMode]", choice(*get_args(LifespanMode)))
 read_accept = cast("Reader[Accept]", choice(*get_args(Accept)))
 read_access_format = cast("Reader[AccessFormat]", choice(*get_args(AccessFormat)))
@@ -264,7 +262,7 @@ class Config:
         0, whole(0, 1 << 30), "most requests a worker's application has at a time; others get a 503; 0 is any"
     )
     pid: str = option("", text, "file that the process number is written to; empty is none")
-    interface: Interface = option("auto", read_interface, "what the application speaks: auto, wsgi or asgi")
+    interface: Interface = option("auto", read_interface, "what the application speaks: auto, wsgi, asgi or native")
     lifespan: LifespanMode = option("auto", read_lifespan, "whether an ASGI application has one: auto, on or off")
     loop: LoopName = option(
         "velocem", read_loop, "the event loop of ASGI applications: velocem, or auto, which is that"

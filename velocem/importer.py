@@ -143,10 +143,19 @@ def check(app: object, spec: str, interface: str = "auto") -> Application:
     """Refuse what cannot be an application of this interface."""
     if not callable(app):
         raise StartError(f"{spec!r} is not callable: {describe(app)}")
-    if interface_of(app, interface) == "asgi":
+    speaks = interface_of(app, interface)
+    if speaks == "native":
+        return check_native(app, spec)
+    if speaks == "asgi":
         return check_asgi(app, spec)
     if is_factory(app, 2):
         raise StartError(f"{spec!r} does not take (environ, start_response); is it a factory? Then add --factory")
+    return cast("Application", app)
+
+
+def check_native(app: object, spec: str) -> Application:
+    if not is_native(app):
+        raise StartError(f"{spec!r} is no velocem.App: {describe(app)}")
     return cast("Application", app)
 
 
@@ -159,14 +168,21 @@ def check_asgi(app: object, spec: str) -> Application:
 
 
 def interface_of(app: object, interface: str) -> str:
-    """Wsgi or asgi: what was asked for, or what the application looks like."""
+    """Native, wsgi or asgi: what was asked for, or what the application looks like."""
     if interface != "auto":
         return interface
+    if is_native(app):
+        return "native"
     return "asgi" if is_asgi(app) else "wsgi"
 
 
 def describe(found: object) -> str:
     return f"it is of type {type(found).__name__}"
+
+
+def is_native(app: object) -> bool:
+    """An application of this package's own interface, as velocem.App is."""
+    return hasattr(type(app), "__velocem_core__")
 
 
 def is_asgi(app: object) -> bool:

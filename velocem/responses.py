@@ -1,7 +1,7 @@
 """What a handler may return beside plain values: a response with its own status, fields and body."""
 
 import mimetypes
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from datetime import datetime
 from email.utils import format_datetime
 from os import PathLike, fspath
@@ -12,9 +12,7 @@ from urllib.parse import quote
 from velocem.exceptions import title_of
 from velocem.headers import Headers, Pairs, RawPairs
 
-After = Callable[[], Awaitable[None] | None]
 Stream = AsyncIterator[bytes]
-Reply = tuple[int, RawPairs, bytes | Stream] | tuple[int, RawPairs, bytes | Stream, After]
 
 TEXT = "text/plain; charset=utf-8"
 HTML = "text/html; charset=utf-8"
@@ -32,7 +30,6 @@ class Response:
     """
 
     default_type: str | None = None
-    after: After | None = None
 
     def __init__(
         self,
@@ -84,11 +81,9 @@ class Response:
         """Have the client forget a cookie, of that path and domain."""
         self.set_cookie(name, "", max_age=0, path=path, domain=domain)
 
-    def render(self) -> Reply:
-        """For the core: status, fields, body, and what is to be done when it is over."""
-        if self.after is None:
-            return self.status, self.headers.raw(), self.body
-        return self.status, self.headers.raw(), self.body, self.after
+    def render(self) -> tuple[int, RawPairs, bytes | Stream]:
+        """For the core: status, fields and body."""
+        return self.status, self.headers.raw(), self.body
 
 
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"

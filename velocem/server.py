@@ -149,12 +149,20 @@ def load(app: Application | str, settings: Config) -> tuple[Application, str]:
 
 def make_worker(app: Application, listeners: list[Listener], settings: Config, role: Role) -> RunningWorker:
     """A worker by what the application speaks; one of ASGI has run its lifespan's start-up."""
-    if importer.interface_of(app, settings.interface) == "wsgi":
+    speaks = importer.interface_of(app, settings.interface)
+    if speaks == "wsgi":
         return make_core(cast("WSGIApplication", app), listeners, settings, role)
-    return make_asgi_worker(cast("ASGIApplication", app), listeners, settings, role)
+    native = {"threads": settings.threads > 0, "development": settings.reload} if speaks == "native" else None
+    return make_asgi_worker(cast("ASGIApplication", app), listeners, settings, role, native)
 
 
-def make_asgi_worker(app: ASGIApplication, listeners: list[Listener], settings: Config, role: Role) -> RunningWorker:
+def make_asgi_worker(
+    app: ASGIApplication,
+    listeners: list[Listener],
+    settings: Config,
+    role: Role,
+    native: dict[str, bool] | None = None,
+) -> RunningWorker:
     # asyncio is imported only by those who serve ASGI: it takes longer than all the rest.
     from velocem.asgi import AsgiWorker  # noqa: PLC0415
 
@@ -172,7 +180,15 @@ def make_asgi_worker(app: ASGIApplication, listeners: list[Listener], settings: 
         return make_core(app, listeners, settings, role, asgi)
 
     grace = settings.timeout_graceful_shutdown or math.inf
-    return AsgiWorker(app, make, lifespan=settings.lifespan, grace=grace, threads=settings.threads, options=options)
+    return AsgiWorker(
+        app,
+        make,
+        lifespan=settings.lifespan,
+        grace=grace,
+        threads=settings.threads,
+        native=native,
+        options=options,
+    )
 
 
 def make_core(

@@ -152,7 +152,6 @@ LISTED = " (velocem --help lists the options)"
         (["a:b", "--port"], "argument --port: expected one argument (velocem --help lists the options)"),
         (["a:b", "--port", "x"], "--port: 'x' is not a whole number from 0 to 65535"),
         (["a:b", "--timeout-header=-1"], "--timeout-header: '-1' is not a number of seconds from 0 to 604800"),
-        (["a:b", "--interface", "native"], "--interface: native is not available in this version"),
         (
             ["a:b", "--loop", "uvloop"],
             (

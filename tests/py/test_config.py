@@ -224,9 +224,9 @@ def test_other_event_loops_are_refused_with_the_reason() -> None:
     assert refusal(command_line({"loop": "trio"})) == "--loop: 'trio' is not one of velocem, auto"
 
 
-@pytest.mark.parametrize("name", ["native"])
-def test_interfaces_of_later_versions_are_refused(name: str) -> None:
-    assert refusal(command_line({"interface": name})) == f"--interface: {name} is not available in this version"
+def test_an_interface_is_one_of_four() -> None:
+    assert build(command_line({"interface": "native"})).interface == "native"
+    assert refusal(command_line({"interface": "rsgi"})) == "--interface: 'rsgi' is not one of auto, wsgi, asgi, native"
 
 
 @pytest.mark.parametrize("name", sorted(LATER))

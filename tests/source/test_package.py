@@ -1,8 +1,12 @@
 """Facts that stand in two places, held together: the version, the list of installed files, the stub."""
 
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
+
+import pytest
 
 import velocem
 
@@ -21,8 +25,9 @@ def test_the_change_log_has_this_version() -> None:
 
 def test_every_python_source_is_installed() -> None:
     package = ROOT / "velocem"
-    listed = set(re.findall(r"'([\w./]+\.(?:pyi?|typed))'", (package / "meson.build").read_text()))
-    there = {str(path.relative_to(package)) for name in ("*.py", "*.pyi", "py.typed") for path in package.rglob(name)}
+    listed = set(re.findall(r"'([\w./]+\.(?:pyi?|typed|html))'", (package / "meson.build").read_text()))
+    kinds = ("*.py", "*.pyi", "py.typed", "*.html")
+    there = {str(path.relative_to(package)) for name in kinds for path in package.rglob(name)}
     assert listed == there
 
 
@@ -38,6 +43,15 @@ def test_every_tool_version_is_pinned() -> None:
             assert line.startswith("#") or "==" in line, f"{path.name}: {line}"
 
 
-def test_the_public_names_are_these() -> None:
-    loops = ["EventLoop", "EventLoopPolicy", "install", "new_event_loop", "metrics"]
-    assert sorted(velocem.__all__) == sorted(["Router", "Server", "__version__", "accelerate", *loops, "run"])
+def test_every_public_name_is_there_and_says_what_it_is() -> None:
+    assert {*velocem.MODULES, "Server", "__version__", "metrics", "run"} == set(velocem.__all__)
+    for name in {*velocem.__all__} - {"Next"}:  # which is a Callable
+        assert getattr(getattr(velocem, name), "__doc__", None), name
+    with pytest.raises(AttributeError, match="nothing"):
+        _ = velocem.nothing
+
+
+def test_a_server_of_other_applications_imports_no_framework() -> None:
+    code = "import sys, velocem; print([name for name in ('asyncio', 'msgspec', 'velocem.app') if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,280 @@
+"""The faces of an application: what servers of ASGI, WSGI and RSGI call, each over the same core."""
+
+import asyncio
+import atexit
+import contextvars
+import threading
+import traceback
+from collections.abc import Coroutine, Iterable, Iterator
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, cast
+
+from velocem.exceptions import StartError, title_of
+from velocem.logging import logger
+from velocem.mounts import headers_of, raw_path, scope_of
+from velocem.router import asgi_path
+from velocem.running import Running
+from velocem.types import Receive, Reply, Scope, Send, StartResponse, WSGIEnvironment
+
+if TYPE_CHECKING:
+    from velocem._core import Call
+    from velocem.app import App
+
+LARGEST_BODY = 1 << 30  # where neither a route nor Limits says less: as the server's own --limit-body
+BODILESS = frozenset({204, 304})
+
+
+def bodiless(method: str, status: int) -> bool:
+    return method == "HEAD" or status in BODILESS or status < 200
+
+
+def parts_of(reply: Reply) -> Reply:
+    """With the length of a body that is there."""
+    status, headers, body = reply
+    whole = isinstance(body, bytes) and status not in BODILESS and status >= 200
+    if not whole or any(name.lower() == b"content-length" for name, _ in headers):
+        return reply
+    return status, [*headers, (b"content-length", str(len(cast("bytes", body))).encode())], body
+
+
+async def close(body: Any) -> None:
+    """A body that is a stream, however it ended."""
+    if hasattr(body, "aclose"):
+        await body.aclose()
+
+
+async def answer(call: "Call", body: bytes) -> Reply:
+    """The reply of a call, whatever its handler does; CancelledError goes through."""
+    if call.reply is None and len(body) > limit_of(call):
+        call.refuse(413)
+    coroutine = call.start(body) if call.reply is None else None
+    if coroutine is not None:
+        try:
+            result = await coroutine
+        except Exception as error:  # noqa: BLE001
+            call.fail(error)
+        else:
+            call.finish(result)
+    reply: Reply | None = call.reply
+    if reply is None:
+        raise RuntimeError("the core has not answered")
+    return reply
+
+
+def limit_of(call: "Call") -> int:
+    return call.body_limit if call.body_limit >= 0 else LARGEST_BODY
+
+
+# --- ASGI
+
+
+class Asgi:
+    """The application's ASGI face: one Running for each loop that it is served on."""
+
+    def __init__(self, app: "App") -> None:
+        self.app = app
+        self.running: dict[asyncio.AbstractEventLoop, Running] = {}  # as long as it is served on it
+
+    def of_loop(self, loop: asyncio.AbstractEventLoop) -> Running | None:
+        """What has been started on it."""
+        return self.running.get(loop)
+
+    async def start(self, **options: Any) -> Running:
+        """For the running loop. Raises as Running.start() does."""
+        for loop in [loop for loop in self.running if loop.is_closed()]:
+            del self.running[loop]
+        running = Running(self.app, **options)
+        await running.start()
+        self.running[asyncio.get_running_loop()] = running
+        return running
+
+    async def stop(self) -> None:
+        """For the running loop."""
+        running = self.running.pop(asyncio.get_running_loop(), None)
+        if running is not None:
+            await running.stop()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self.lifespan(receive, send)
+            return
+        running = self.running.get(asyncio.get_running_loop()) or await self.start()  # of a server without lifespan
+        if scope["type"] != "http" or not await self.http(running, scope, receive, send):
+            await running.router.asgi(scope, receive, send)
+
+    async def lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        try:
+            await self.start()
+        except Exception as error:  # noqa: BLE001
+            if not isinstance(error, StartError):
+                logger.error("the application failed to start", exc_info=error)
+            text = str(error) if isinstance(error, StartError) else traceback.format_exception_only(error)[-1].strip()
+            await send({"type": "lifespan.startup.failed", "message": text})
+            return
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self.stop()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def http(self, running: Running, scope: Scope, receive: Receive, send: Send) -> bool:
+        """False for what is mounted."""
+        path, decoded = asgi_path(scope)
+        call = running.core().call(
+            scope["method"],
+            path.encode("utf-8", "surrogateescape" if decoded else "strict"),
+            scope.get("query_string", b""),
+            scope["headers"],
+            client=pair(scope.get("client")),
+            server=pair(scope.get("server")),
+            scheme=scope.get("scheme", "http"),
+            root_path=scope.get("root_path", ""),
+            http_version=scope.get("http_version", "1.1"),
+            decoded=decoded,
+        )
+        if call.mounted:
+            return False
+        body = await read(receive, limit_of(call)) if call.wants_body and call.reply is None else b""
+        if body is not None:  # else the client has gone before it had said what it wants
+            await respond(await answer(call, body), scope["method"], send)
+        return True
+
+
+def pair(value: Any) -> Any:
+    return tuple(value) if value is not None else None
+
+
+async def read(receive: Receive, limit: int) -> bytes | None:
+    """A body, as far as one byte over the limit; None when its client is gone."""
+    found = bytearray()
+    while len(found) <= limit:
+        message = await receive()
+        if message["type"] != "http.request":
+            return None
+        found += message.get("body", b"")
+        if not message.get("more_body"):
+            break
+    return bytes(found)
+
+
+async def respond(reply: Reply, method: str, send: Send) -> None:
+    status, headers, body = parts_of(reply)
+    try:
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        if isinstance(body, bytes):
+            await send({"type": "http.response.body", "body": b"" if bodiless(method, status) else body})
+            return
+        if not bodiless(method, status):
+            async for piece in body:
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+    finally:
+        await close(body)
+
+
+# --- WSGI
+
+
+class Wsgi:
+    """The application's WSGI face: one loop, and one Running, for each thread that calls it."""
+
+    def __init__(self, app: "App") -> None:
+        self.app = app
+        self.local = threading.local()
+
+    def thread(self) -> "ThreadLoop":
+        found: ThreadLoop | None = getattr(self.local, "loop", None)
+        if found is None:
+            found = self.local.loop = ThreadLoop(self.app)
+        return found
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        thread = self.thread()
+        path = environ.get("PATH_INFO", "").encode("latin-1") or b"/"
+        whole = raw_path(environ, environ.get("SCRIPT_NAME", "").encode("latin-1") + path)
+        script = raw_path({}, environ.get("SCRIPT_NAME", "").encode("latin-1"))
+        call = thread.running.core().call(
+            environ["REQUEST_METHOD"],
+            whole[len(script) :] if whole.startswith(script) else raw_path({}, path),
+            environ.get("QUERY_STRING", "").encode("latin-1"),
+            headers_of(environ),
+            **{name: scope_of(environ)[name] for name in ("client", "server", "scheme", "root_path", "http_version")},
+        )
+        if call.mounted:
+            return thread.running.router.wsgi(environ, start_response)
+        body = self.body(environ, limit_of(call)) if call.wants_body and call.reply is None else b""
+        return thread.respond(thread.run(answer(call, body)), environ["REQUEST_METHOD"], start_response)
+
+    def body(self, environ: WSGIEnvironment, limit: int) -> bytes:
+        """As far as one byte over the limit."""
+        given = environ["wsgi.input"]
+        if environ.get("CONTENT_LENGTH"):
+            return cast("bytes", given.read(min(int(environ["CONTENT_LENGTH"]), limit + 1)))
+        # Without a length there is a body only where the server says that it ends by itself.
+        chunked = environ.get("wsgi.input_terminated") or environ.get("HTTP_TRANSFER_ENCODING", "").lower() == "chunked"
+        return cast("bytes", given.read(limit + 1)) if chunked else b""
+
+
+class ThreadLoop:
+    """An event loop that runs while its thread has something to wait for."""
+
+    def __init__(self, app: "App") -> None:
+        self.loop = asyncio.new_event_loop()
+        self.running = Running(app, threads=None, run=self.run)
+        try:
+            self.run(self.running.start())
+        except BaseException:
+            self.loop.close()
+            raise
+        atexit.register(self.close)
+
+    def run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        """Its result; in the context of the request that the thread is at."""
+        task = self.loop.create_task(coroutine, context=contextvars.copy_context())
+        return self.loop.run_until_complete(task)
+
+    def close(self) -> None:
+        """At the end of the process."""
+        if not self.loop.is_closed():
+            with suppress(RuntimeError):
+                self.loop.run_until_complete(self.running.stop())
+                self.loop.close()
+
+    def respond(self, reply: Reply, method: str, start_response: StartResponse) -> Iterable[bytes]:
+        status, headers, body = parts_of(reply)
+        pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
+        start_response(f"{status} {title_of(status)}", pairs)
+        if isinstance(body, bytes) and not self.running.endings.tasks:
+            return [] if bodiless(method, status) else [body]
+        return Blocks(self, body, empty=bodiless(method, status))
+
+
+class Blocks:
+    """The blocks of a body, for servers of WSGI: its close() comes after the response."""
+
+    def __init__(self, thread: ThreadLoop, body: Any, *, empty: bool) -> None:
+        self.thread = thread
+        self.body = body
+        self.empty = empty
+        self.closed = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        if self.empty:
+            return
+        if isinstance(self.body, bytes):
+            yield self.body
+            return
+        end = object()
+        while (block := self.thread.run(anext_of(self.body, end))) is not end:
+            if block:
+                yield block
+
+    def close(self) -> None:
+        if not self.closed:
+            self.closed = True
+            self.thread.run(close(self.body))
+            self.thread.run(self.thread.running.endings.settle())
+
+
+async def anext_of(body: Any, end: object) -> Any:
+    return await anext(body.__aiter__(), end)

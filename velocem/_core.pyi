@@ -398,6 +398,26 @@ class Plan:
     def status(self) -> int:
         """Of an answer that says none."""
 
+    @property
+    def encode(self) -> Callable[[Any], bytes] | None:
+        """Makes bytes of a result."""
+
+    @property
+    def content_type(self) -> bytes | None:
+        """Of what encode makes."""
+
+    @property
+    def leaves(self) -> tuple[tuple[int, str, int | Callable[[Any], Any] | None, int, object], ...]:
+        """As they were given."""
+
+    @property
+    def body_limit(self) -> int:
+        """Bytes; -1: that of the core, or the server's."""
+
+    @property
+    def body_types(self) -> tuple[bytes, ...]:
+        """Media types of bodies; none: any."""
+
 class RequestBase:
     """A request, as C has it. Made by a Core."""
 

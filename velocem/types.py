@@ -45,8 +45,9 @@ class RunningWorker(Protocol):
 
 Application = WSGIApplication | ASGIApplication
 
-# Of the native interface: status, headers, and the body, which is bytes, or an async iterator of bytes.
-Reply = tuple[int, Sequence[tuple[bytes, bytes]], Any]
+# Of the native interface: status, headers, the body, which is bytes or an async iterator of bytes, and perhaps what is
+# to be called when it is over, whatever came of it: it may give a coroutine, which is run.
+Reply = tuple[int, Sequence[tuple[bytes, bytes]], Any] | tuple[int, Sequence[tuple[bytes, bytes]], Any, Any]
 
 __all__ = [
     "ASGIApplication",

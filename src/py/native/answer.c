@@ -28,7 +28,7 @@ static void begin(struct vel_answer *answer, unsigned status) {
     answer->more = NULL;
 }
 
-void vel_answer_free(struct vel_answer *answer) {
+static void drop(struct vel_answer *answer) {
     Py_CLEAR(answer->body);
     Py_CLEAR(answer->stream);
     Py_CLEAR(answer->keep);
@@ -36,8 +36,14 @@ void vel_answer_free(struct vel_answer *answer) {
     answer->more = NULL;
 }
 
+void vel_answer_free(struct vel_answer *answer) {
+    drop(answer);
+    Py_CLEAR(answer->after);
+}
+
+/* after stays: the answer that takes its place does it. */
 static int fail(struct vel_answer *answer) {
-    vel_answer_free(answer);
+    drop(answer);
     return -1;
 }
 
@@ -284,14 +290,23 @@ int vel_answer_result(struct vel_core *core, const struct vel_plan *plan, PyObje
     return set_body(core, plan, answer, result) < 0 ? fail(answer) : 0;
 }
 
+static int take_after(struct vel_answer *answer, PyObject *after) {
+    if (after == NULL || after == Py_None)
+        return 0;
+    if (answer->after == NULL)
+        answer->after = PyList_New(0);
+    return answer->after != NULL ? PyList_Append(answer->after, after) : -1;
+}
+
 int vel_answer_reply(struct vel_core *core, PyObject *reply, struct vel_answer *answer) {
     int status;
-    PyObject *headers, *body;
+    PyObject *headers, *body, *after = NULL;
     if (!PyTuple_Check(reply)) {
         PyErr_Format(PyExc_TypeError, "a reply is (status, headers, body), not %.100s", Py_TYPE(reply)->tp_name);
         return -1;
     }
-    if (!PyArg_ParseTuple(reply, "iOO;a reply is (status, headers, body)", &status, &headers, &body))
+    if (!PyArg_ParseTuple(reply, "iOO|O;a reply is (status, headers, body)", &status, &headers, &body, &after) ||
+        take_after(answer, after) < 0)
         return -1;
     if (status < 200 || status > 999)
         return bad_header("a status is from 200 to 999", PyTuple_GET_ITEM(reply, 0));

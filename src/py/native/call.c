@@ -139,11 +139,22 @@ static PyObject *body_of(const struct vel_answer *answer) {
     return PyBytes_FromStringAndSize(answer->data.at, (Py_ssize_t)answer->data.len);
 }
 
+/* One is given as it is, several as a tuple, none as None. */
+static PyObject *after_of(const struct vel_answer *answer) {
+    if (answer->after == NULL)
+        return Py_NewRef(Py_None);
+    if (PyList_GET_SIZE(answer->after) == 1)
+        return Py_NewRef(PyList_GET_ITEM(answer->after, 0));
+    return PyList_AsTuple(answer->after);
+}
+
 /* Frees the answer. -1 with an exception. */
 static int set_reply(struct call *call, struct vel_answer *answer) {
-    PyObject *headers = headers_of(answer), *body = body_of(answer);
-    if (headers != NULL && body != NULL)
-        Py_XSETREF(call->reply, Py_BuildValue("(IOO)", answer->head.status, headers, body));
+    PyObject *headers = headers_of(answer), *body = body_of(answer), *after = after_of(answer);
+    if (headers != NULL && body != NULL && after != NULL)
+        Py_XSETREF(call->reply, after == Py_None ? Py_BuildValue("(IOO)", answer->head.status, headers, body)
+                                                 : Py_BuildValue("(IOOO)", answer->head.status, headers, body, after));
+    Py_XDECREF(after);
     Py_XDECREF(headers);
     Py_XDECREF(body);
     vel_answer_free(answer);
@@ -184,15 +195,11 @@ static void end(struct call *call, struct work *w) {
 /* What is known before the body. */
 static int look(struct call *call) {
     struct work w;
-    struct vel_answer answer;
+    struct vel_answer answer = {0};
     int err = 0;
     begin(call, &w);
     if (w.lead == VEL_LEAD_PLAN) {
         call->plan = (struct vel_plan *)Py_NewRef((PyObject *)w.r.plan);
-        if (call->plan->wants_body && !vel_plan_takes(call->plan, call->head)) {
-            vel_run_refuse(&w.r, VEL_LEAD_REFUSED, 415, &answer);
-            err = set_reply(call, &answer);
-        }
     } else if (w.lead == VEL_LEAD_MOUNT) {
         call->mounted = 1;
     } else {
@@ -213,16 +220,37 @@ static PyObject *again(PyObject *raised) {
     return NULL;
 }
 
+/* The status that a body is refused with, or 0. */
+static unsigned refused(struct call *call, PyObject *body) {
+    int64_t limit = vel_body_limit(call->core, call->plan), size = PyBytes_GET_SIZE(body);
+    if (!call->plan->wants_body || size == 0)
+        return 0;
+    if (!vel_plan_takes(call->plan, call->head))
+        return 415;
+    return limit >= 0 && size > limit ? 413 : 0;
+}
+
+static PyObject *answer_refusal(struct call *call, unsigned status) {
+    struct vel_answer answer = {0};
+    struct work w;
+    begin(call, &w);
+    vel_run_refuse(&w.r, VEL_LEAD_REFUSED, status, &answer);
+    end(call, &w);
+    return set_reply(call, &answer) < 0 ? NULL : Py_NewRef(Py_None);
+}
+
 /* A coroutine is the caller's to run. */
 static PyObject *start(PyObject *o, PyObject *body) {
     struct call *call = (struct call *)o;
-    struct vel_answer answer;
+    struct vel_answer answer = {0};
     struct work w;
     PyObject *broken;
     if (call->plan == NULL || call->reply != NULL)
         return raise_order();
     if (!PyBytes_Check(body))
         return PyErr_Format(PyExc_TypeError, "the body is bytes, not %.100s", Py_TYPE(body)->tp_name);
+    if (refused(call, body) != 0)
+        return answer_refusal(call, refused(call, body));
     Py_XSETREF(call->body, Py_NewRef(body));
     begin(call, &w);
     PyObject *result = vel_run(&w.r, &answer, &broken);
@@ -243,7 +271,7 @@ static PyObject *start(PyObject *o, PyObject *body) {
 
 static PyObject *finish(PyObject *o, PyObject *result) {
     struct call *call = (struct call *)o;
-    struct vel_answer answer;
+    struct vel_answer answer = {0};
     struct work w;
     if (call->plan == NULL || call->reply != NULL)
         return raise_order();
@@ -255,7 +283,7 @@ static PyObject *finish(PyObject *o, PyObject *result) {
 
 static PyObject *fail(PyObject *o, PyObject *exception) {
     struct call *call = (struct call *)o;
-    struct vel_answer answer;
+    struct vel_answer answer = {0};
     struct work w;
     PyObject *broken;
     if (call->reply != NULL)
@@ -272,16 +300,10 @@ static PyObject *fail(PyObject *o, PyObject *exception) {
 
 /* For what the caller has found: a body above a limit. */
 static PyObject *refuse(PyObject *o, PyObject *status) {
-    struct call *call = (struct call *)o;
-    struct vel_answer answer;
-    struct work w;
     long code = PyLong_AsLong(status);
     if (code < 400 || code > 599)
         return PyErr_Occurred() ? NULL : PyErr_Format(PyExc_ValueError, "%ld is no status of a refusal", code);
-    begin(call, &w);
-    vel_run_refuse(&w.r, VEL_LEAD_REFUSED, (unsigned)code, &answer);
-    end(call, &w);
-    return set_reply(call, &answer) < 0 ? NULL : Py_NewRef(Py_None);
+    return answer_refusal((struct call *)o, (unsigned)code);
 }
 
 /* --- made -------------------------------------------------------------------------------------------------------- */
@@ -333,7 +355,7 @@ static PyObject *get_wants_body(PyObject *o, void *unused) {
 static PyObject *get_body_limit(PyObject *o, void *unused) {
     struct call *call = (struct call *)o;
     (void)unused;
-    return PyLong_FromLongLong(call->plan != NULL ? call->plan->body_limit : -1);
+    return PyLong_FromLongLong(call->plan != NULL ? vel_body_limit(call->core, call->plan) : -1);
 }
 
 static int traverse(PyObject *o, visitproc visit, void *arg) {

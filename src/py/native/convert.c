@@ -117,8 +117,10 @@ static bool is_json(struct vel_slice type) {
 bool vel_plan_takes(const struct vel_plan *plan, const struct vel_head *head) {
     Py_ssize_t n = PyTuple_GET_SIZE(plan->body_types);
     const struct vel_field *field = vel_head_field(head, VEL_FIELD_CONTENT_TYPE);
-    if (n == 0 || field == NULL)
-        return true; /* RFC 9110 8.3: what says nothing may be taken for what is expected */
+    if (n == 0)
+        return true;
+    if (field == NULL)
+        return false; /* a form of another site can leave it out, and is asked for no permission then (Fetch, CORS) */
     const char *end = memchr(field->value.at, ';', field->value.len);
     struct vel_slice type = field->value;
     if (end != NULL)

@@ -93,6 +93,7 @@ static int take(struct vel_core *core, PyObject *args, PyObject *kwargs) {
     core->explain = optional(explain);
     core->problem = optional(problem);
     core->scan = vel_scan_best();
+    core->body_limit = -1;
     return vel_py_router_freeze(core->router);
 }
 

@@ -11,7 +11,6 @@
 
 struct vel_answer;
 struct vel_exchange;
-struct vel_policies;
 
 struct vel_core {
     PyObject_HEAD
@@ -21,7 +20,7 @@ struct vel_core {
     PyObject *encode, *stream, *drive, *failed, *explain;
     PyObject *problem;             /* NULL: refusals are rendered here */
     PyObject *log;                 /* takes level, message, exception, as a Worker's */
-    struct vel_policies *policies; /* NULL: none */
+    int64_t body_limit;    /* of plans without one; -1: the server's */
     struct vel_buf text;           /* scratch: JSON that is being made */
     const struct vel_scan *scan;
 };
@@ -81,13 +80,18 @@ struct vel_reading {
  * empty unless 0. */
 int vel_read_leaves(struct vel_reading *r, PyObject **args);
 
+/* Of this plan: bytes, or -1. */
+static inline int64_t vel_body_limit(const struct vel_core *core, const struct vel_plan *plan) {
+    return plan->body_limit >= 0 ? plan->body_limit : core->body_limit;
+}
+
 /* The Request object of a reading, a new reference. NULL with an exception: request.c. */
 PyObject *vel_reading_request(struct vel_reading *r);
 
 /* (name in lower case, value), both bytes. */
 PyObject *vel_field_pair(const struct vel_field *field);
 
-/* The media type of a Content-Type that a plan takes: convert.c. */
+/* Whether a body may be of the type that its head says: convert.c. */
 bool vel_plan_takes(const struct vel_plan *plan, const struct vel_head *head);
 
 /* A text as the leaf wants it; NULL with an exception, ValueError when it is not one: convert.c. */
@@ -116,17 +120,23 @@ struct vel_answer {
     struct vel_reply_head head; /* fields points to room, more or a constant */
     struct vel_slice data;
     PyObject *body;         /* owned: bytes that data points into; NULL: a constant, or the scratch */
-    PyObject *stream;       /* owned: an async iterator of bytes, in place of data */
+    PyObject *stream; /* owned: an async iterator of bytes, in place of data */
+    PyObject *after;  /* owned: a list of what is to be called when it is over, whatever comes of it; or NULL */
     PyObject *keep;         /* owned: what the fields point into */
     struct vel_field *more; /* owned: fields that have no place in room */
     struct vel_field room[VEL_ANSWER_FIELDS];
 };
 
+/* Before the first use. What is to be done after one that could not be made stays with the next that takes its place. */
+static inline void vel_answer_init(struct vel_answer *answer) {
+    answer->after = NULL;
+}
+
 /* What a call has returned. -1 with an exception, and the answer is empty. The core's scratch is good until the next.
  */
 int vel_answer_result(struct vel_core *core, const struct vel_plan *plan, PyObject *result, struct vel_answer *answer);
 
-/* A Reply of Python's: (status, headers, body). */
+/* A Reply of Python's: (status, headers, body[, after]). */
 int vel_answer_reply(struct vel_core *core, PyObject *reply, struct vel_answer *answer);
 
 /* problem+json; takes over faults->list. allow: the methods, or NULL. */

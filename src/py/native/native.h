@@ -18,6 +18,7 @@ struct vel_native {
     PyObject *gone_error;    /* velocem.exceptions.ClientDisconnectedError */
     size_t *running;         /* coroutines of the worker that are not over */
     struct vel_core *core;   /* owned */
+    unsigned within;         /* an end of a coroutine is being told, in the step of its task */
     PyObject *spare_context; /* one that nobody else holds and nobody changed, or NULL */
 };
 
@@ -36,7 +37,8 @@ struct vel_native_call {
     struct vel_native *native; // borrowed: its worker is held by the coroutine
     struct vel_exchange *x;    /* not owned; NULL: the server is done with it */
     struct vel_plan *plan;     /* owned, as all below */
-    PyObject *request, *task, *sink;
+    PyObject *request, *task, *sink, *context;
+    PyObject *after; /* of a stream: a list of what is called when it is over */
     struct vel_buf body;
     int64_t limit; /* of the body; -1: none of its own */
     uint8_t holders;
@@ -52,9 +54,10 @@ void vel_native_call_release(struct vel_native_call *call);
 /* The exchange is over, or its client has gone. */
 void vel_native_call_end(struct vel_native_call *call);
 
-/* Sends an answer and frees it. A stream is begun: by call, or by one that is made for it. */
+/* Sends an answer and frees it; x may be NULL: its client has gone. A stream is begun: by call, or by one that is made
+ * for it. What is done afterwards is done in the context, or in a new one for NULL. */
 void vel_native_send(struct vel_native *n, struct vel_exchange *x, struct vel_native_call *call,
-                     struct vel_answer *answer);
+                     struct vel_answer *answer, PyObject *context);
 
 /* Runs a coroutine in a task, its context stolen with it; counted as one of the application's. 0: over is called, now
  * or later. */

@@ -105,6 +105,7 @@ static int take(struct vel_plan *plan, PyObject *args, PyObject *kwargs) {
         return -1;
     }
     plan->call = Py_NewRef(call);
+    plan->given = Py_NewRef(leaves);
     plan->encode = or_null(encode);
     plan->content_type = or_null(content_type);
     if (plan->content_type != NULL && !PyBytes_CheckExact(plan->content_type)) {
@@ -158,6 +159,7 @@ static void dealloc(PyObject *o) {
     clear(o);
     Py_CLEAR(plan->content_type);
     Py_CLEAR(plan->body_types);
+    Py_CLEAR(plan->given);
     for (Py_ssize_t i = 0; i < plan->nleaves; i++)
         Py_CLEAR(plan->leaves[i].name);
     PyMem_Free(plan->leaves);
@@ -170,6 +172,11 @@ static PyMemberDef members[] = {
     {"call", T_OBJECT, offsetof(struct vel_plan, call), READONLY, "What is called with the leaves."},
     {"is_async", T_BOOL, offsetof(struct vel_plan, is_async), READONLY, "The call gives a coroutine."},
     {"wants_body", T_BOOL, offsetof(struct vel_plan, wants_body), READONLY, "One of the leaves is of the body."},
+    {"encode", T_OBJECT, offsetof(struct vel_plan, encode), READONLY, "Makes bytes of a result, or None."},
+    {"content_type", T_OBJECT, offsetof(struct vel_plan, content_type), READONLY, "Of what encode makes, or None."},
+    {"leaves", T_OBJECT, offsetof(struct vel_plan, given), READONLY, "As they were given."},
+    {"body_limit", T_LONGLONG, offsetof(struct vel_plan, body_limit), READONLY, "Bytes, or -1."},
+    {"body_types", T_OBJECT, offsetof(struct vel_plan, body_types), READONLY, "Media types of bodies; none: any."},
     {"status", T_UINT, offsetof(struct vel_plan, status), READONLY, "Of an answer that says none."},
     {NULL, 0, 0, 0, NULL},
 };

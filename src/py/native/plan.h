@@ -35,7 +35,7 @@ struct vel_leaf {
 
 struct vel_plan {
     PyObject_HEAD
-    PyObject *call, *encode, *content_type, *about, *body_types; /* encode and content_type may be NULL */
+    PyObject *call, *encode, *content_type, *about, *body_types, *given; /* encode and content_type may be NULL */
     struct vel_leaf *leaves;
     Py_ssize_t nleaves;
     int64_t body_limit; /* -1: the server's */

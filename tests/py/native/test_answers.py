@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from support.cores import HEADER, QUERY, REQUEST, Made, Response, leaf, one
+from support.cores import BYTES, HEADER, QUERY, REQUEST, Made, Response, leaf, one
 
 from velocem._core import Plan, RequestBase
 from velocem.types import Reply
@@ -79,7 +79,7 @@ def test_an_exception_is_rendered_by_who_knows() -> None:
         ("x", 99),
         ("x", 1000),
         Response("200", [], b""),
-        Response(200, [], b"", 1),
+        Response(200, [], b"", None, 1),
         Response(200, [(b"a", b"b\n")], b""),
         Response(20, [], b""),
     ],
@@ -269,3 +269,25 @@ def test_names_in_upper_case_leave_the_bytes_of_others_alone() -> None:
     assert made.ask("GET", "/", {"X": "Y"})[1]["a"] == "B"
     assert kept[0].raw_headers == [(b"x", b"Y")]
     assert [bytes([code])[0] for code in b"AX"] == [0x41, 0x58]
+
+
+def test_what_is_to_be_done_after_a_reply_goes_with_it_whatever_comes_of_it() -> None:
+    def after() -> None:
+        raise AssertionError("it is called by who sends")
+
+    def reply_of(result: object) -> Any:
+        call = one(lambda: result).core().call("GET", b"/", b"", [])
+        call.start(b"")
+        return call.reply
+
+    assert reply_of(Response(200, [], b"x", after)) == (200, [], b"x", after)
+    assert reply_of(Response(200, [], b"x", None)) == (200, [], b"x")
+    refused = reply_of(Response(200, [(b"a", b"b\n")], b"x", after))
+    assert (refused[0], refused[3]) == (500, after)
+
+
+def test_a_body_above_the_limit_is_refused_by_the_call_too() -> None:
+    made = one(len, leaf(BYTES, ""), body_limit=3)
+    assert made.ask("POST", "/", body=b"123")[2] == b"3"
+    assert made.ask("POST", "/", body=b"1234")[0] == 413
+    assert made.core().call("POST", b"/", b"", []).body_limit == 3

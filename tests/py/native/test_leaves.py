@@ -1,7 +1,7 @@
 """Arguments of handlers: from where they come, what they become, and what is said of what is wrong."""
 
 import json
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from support.cores import (
@@ -219,8 +219,10 @@ def test_a_form_is_read_as_a_query_is() -> None:
 
 def test_a_body_is_decoded_and_its_errors_are_explained() -> None:
     made = one(echo, leaf(BODY, "new", json.loads), body_types=(b"application/json",))
-    assert told(made, "/", body=b'{"a": [1]}') == [{"a": [1]}]
-    assert told(made, "/", body=b"{") == (400, [{"loc": ["body"], "msg": "JSONDecodeError"}])
+    json_type = {"Content-Type": "application/json"}
+    assert told(made, "/", headers=json_type, body=b'{"a": [1]}') == [{"a": [1]}]
+    assert told(made, "/", headers=json_type, body=b"{") == (400, [{"loc": ["body"], "msg": "JSONDecodeError"}])
+    assert made.ask("POST", "/", body=b"1")[0] == 415
     assert told(made, "/") == (422, [{"loc": ["body"], "msg": "is missing"}])
     for kind, status in (
         ("application/json", 200),
@@ -261,3 +263,13 @@ def test_a_plan_has_bounds() -> None:
     with pytest.raises(ValueError, match="200 to 999"):
         Plan(echo, (), status=99)
     assert told(one(echo, *(leaf(QUERY, "q"),) * 64), "/?q=1") == ["1"] * 64
+
+
+def test_a_conversion_may_have_many_errors_of_its_own() -> None:
+    class InvalidError(ValueError):
+        errors: ClassVar = [{"loc": ["body", "a"], "msg": "is odd"}, {"loc": ["body", "b"], "msg": "is even"}]
+
+    def convert(text: str) -> str:
+        raise InvalidError(text)
+
+    assert told(one(echo, leaf(QUERY, "q", convert)), "/?q=1") == (422, InvalidError.errors)

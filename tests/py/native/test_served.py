@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from conftest import Serve
 from support import client as strict
-from support.cores import BODY, BYTES, INT, PATH, QUERY, REQUEST, Made, leaf
+from support.cores import BODY, BYTES, INT, PATH, QUERY, REQUEST, Made, Response, leaf
 
 from velocem._core import RequestBase
 from velocem.types import Receive, Scope, Send
@@ -113,9 +113,9 @@ def test_bodies_are_received_whole_however_they_come(made: Made, start: Callable
     client.send(b"0\r\n\r\n")
     assert told(client.read())[2] == b"50"
     assert client.post("/json", b'{"a":1}', "Content-Type: application/json")[2] == b'{"a":1}'
-    assert client.post("/json", b"{")[0] == 400
+    assert client.post("/json", b"{", "Content-Type: application/json")[0] == 400
     assert client.post("/json", b"{}", "Content-Type: text/plain")[0] == 415
-    assert client.post("/json", b"[1]")[2] == b"[1]"
+    assert client.post("/json", b"[1]")[0] == 415
 
 
 def test_a_body_above_the_limit_is_refused_and_the_next_request_is_not(made: Made, start: Callable[[], Client]) -> None:
@@ -132,12 +132,12 @@ def test_a_client_that_expects_100_gets_it_only_when_the_body_is_wanted(
     made: Made, start: Callable[[], Client]
 ) -> None:
     made.add("POST", "/n", len, leaf(BYTES, ""), body_limit=100, body_types=(b"text/plain",))
-    head = b"POST /n HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nExpect: 100-continue\r\n"
+    head = b"POST /n HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nExpect: 100-continue\r\nContent-Type: text/"
     client = start()
-    client.send(head + b"\r\n")
+    client.send(head + b"plain\r\n\r\n")
     assert client.next_head()[0] == 100
     assert client.ask(b"hello").body == b"5"
-    assert client.ask(head + b"Content-Type: text/x\r\n\r\n").status == 415
+    assert client.ask(head + b"x\r\n\r\n").status == 415
 
 
 def test_each_request_has_a_context_of_its_own(made: Made, start: Callable[[], Client]) -> None:
@@ -342,3 +342,73 @@ def test_head_has_the_length_of_get(made: Made, start: Callable[[], Client]) -> 
     assert client.ask(strict.request("HEAD"), head=True).get("Content-Length") == "1000"
     status, headers = client.get("/304")[:2]
     assert (status, headers.get("content-length"), headers["etag"]) == (304, None, '"a"')
+
+
+def test_what_is_done_after_a_response_is_done_once_in_its_context(made: Made, start: Callable[[], Client]) -> None:
+    var: contextvars.ContextVar[int] = contextvars.ContextVar("var", default=0)
+    heard: list[str] = []
+
+    def soon(q: str) -> Response:
+        token = var.set(1)
+
+        def after() -> None:
+            var.reset(token)
+            heard.append(q)
+
+        async def late() -> None:
+            await asyncio.sleep(0.001)
+            after()
+
+        headers = [(b"a", b"b\n" if q == "refused" else b"b")]
+        return Response(200, headers, b"x", late if q == "late" else after)
+
+    async def waits(q: str) -> Response:
+        await asyncio.sleep(0)
+        return soon(q)
+
+    async def stream() -> AsyncIterator[bytes]:
+        yield b"1"
+        yield b"2"
+
+    made.add("GET", "/soon", soon, leaf(QUERY, "q"))
+    made.add("GET", "/waits", waits, leaf(QUERY, "q"), is_async=True)
+    made.add("GET", "/stream", lambda: Response(200, [], stream(), lambda: heard.append("stream")))
+    made.add("GET", "/fails", lambda: Response(200, [], b"", lambda: 1 // 0))
+    client = start()
+    for path in ("/soon", "/waits"):
+        for q, status in (("soon", 200), ("refused", 500), ("late", 200)):
+            heard.clear()
+            assert client.get(f"{path}?q={q}")[0] == status
+            until(lambda: heard)
+            assert heard == [q]
+    assert client.get("/stream")[2] == b"12"
+    until(lambda: heard == ["late", "stream"])
+    assert client.get("/fails")[0] == 200
+    assert "is done after" in made.logged[-1][1]
+
+
+def test_what_is_done_after_is_done_when_the_client_has_gone(made: Made, start: Callable[[], Client]) -> None:
+    heard: list[str] = []
+    gate = asyncio.Event()
+
+    async def stream() -> AsyncIterator[bytes]:
+        yield b""
+
+    async def handler(q: str) -> Response:
+        heard.append("began")
+        await gate.wait()
+        return Response(200, [], stream() if q == "stream" else b"x", lambda: heard.append(q))
+
+    async def opens() -> None:
+        gate.set()
+
+    made.add("GET", "/", handler, leaf(QUERY, "q"), is_async=True)
+    made.add("GET", "/open", opens, is_async=True)
+    for q in ("whole", "stream"):
+        client = start()
+        client.send(strict.request("GET", f"/?q={q}"))
+        until(lambda: heard[-1:] == ["began"])
+        heard.append("")
+        client.close()
+    assert start().get("/open")[0] == 204
+    until(lambda: sorted(heard[4:]) == ["stream", "whole"])

@@ -10,6 +10,7 @@ from pathlib import Path
 PROTOCOLS = {"http1", "http2", "ws", "uwsgi"}
 MAY_INCLUDE: dict[str, set[str]] = {
     "base": set(),
+    "coding": {"base"},
     "http": {"base"},
     **{name: {"base", "http"} for name in PROTOCOLS},
     "proxy": {"base"},
@@ -37,14 +38,14 @@ MAY_INCLUDE: dict[str, set[str]] = {
     "py/wsgi": {"base", "http", "router", "net", "server", "py"},
     "py/asgi": {"base", "http", "ws", "router", "net", "server", "py", "py/loop", "py/task"},
     "py/router": {"base", "router", "py"},
-    "py/native": {"base", "http", "router", "net", "server", "py", "py/router", "py/task"},
+    "py/native": {"base", "coding", "http", "router", "net", "server", "py", "py/router", "py/task"},
 }
 
 # Rooms without I/O, time or logging, and the only system headers they need.
-PURE = {"http", "proxy", "router", *PROTOCOLS}
+PURE = {"coding", "http", "proxy", "router", *PROTOCOLS}
 PURE_HEADERS = {"assert.h", "limits.h", "stdalign.h", "stdbool.h", "stddef.h", "stdint.h", "stdlib.h", "string.h"}
 # Beside those, what a library that is not written here is for.
-LIBRARY_HEADERS = {"ws": {"zlib.h"}}
+LIBRARY_HEADERS = {"coding": {"zlib.h"}, "ws": {"zlib.h"}}
 # base may use libc, but not the network.
 NETWORK = re.compile(r"(sys/(socket|epoll|eventfd|sendfile|un|uio)|netinet/.*|arpa/.*|netdb|poll)\.h")
 PYTHON = re.compile(r"Python\.h|structmember\.h|pyconfig\.h|internal/.*")

@@ -20,7 +20,7 @@ static const struct vel_field problem_json = TYPE_FIELD("application/problem+jso
 
 /* --- the answer -------------------------------------------------------------------------------------------------- */
 
-static void begin(struct vel_answer *answer, unsigned status) {
+void vel_answer_begin(struct vel_answer *answer, unsigned status) {
     answer->head = (struct vel_reply_head){.status = status, .reason = vel_status_reason(status), .length = -1};
     answer->head.fields = answer->room;
     answer->data = (struct vel_slice){0};
@@ -263,7 +263,7 @@ static int from_tuple(struct vel_core *core, const struct vel_plan *plan, PyObje
         PyErr_Clear();
         return bad_header("a status is from 200 to 999", PyTuple_GET_ITEM(tuple, 1));
     }
-    begin(answer, (unsigned)status);
+    vel_answer_begin(answer, (unsigned)status);
     if (PyTuple_GET_SIZE(tuple) == 3 && take_headers(core, answer, PyTuple_GET_ITEM(tuple, 2)) < 0)
         return fail(answer);
     PyObject *body = PyTuple_GET_ITEM(tuple, 0);
@@ -286,7 +286,7 @@ int vel_answer_result(struct vel_core *core, const struct vel_plan *plan, PyObje
     }
     if (is_status_tuple(result))
         return from_tuple(core, plan, result, answer);
-    begin(answer, plan->status);
+    vel_answer_begin(answer, plan->status);
     return set_body(core, plan, answer, result) < 0 ? fail(answer) : 0;
 }
 
@@ -310,7 +310,7 @@ int vel_answer_reply(struct vel_core *core, PyObject *reply, struct vel_answer *
         return -1;
     if (status < 200 || status > 999)
         return bad_header("a status is from 200 to 999", PyTuple_GET_ITEM(reply, 0));
-    begin(answer, (unsigned)status);
+    vel_answer_begin(answer, (unsigned)status);
     if (take_headers(core, answer, headers) < 0)
         return fail(answer);
     if (!PyBytes_Check(body)) {
@@ -324,7 +324,7 @@ int vel_answer_reply(struct vel_core *core, PyObject *reply, struct vel_answer *
 
 void vel_answer_500(struct vel_answer *answer) {
     static const char text[] = "{\"type\":\"about:blank\",\"title\":\"Internal Server Error\",\"status\":500}";
-    begin(answer, 500);
+    vel_answer_begin(answer, 500);
     answer->room[0] = problem_json;
     answer->head.nfields = 1;
     answer->data = vel_slice(text, sizeof(text) - 1);
@@ -352,7 +352,7 @@ static int add_allow(struct vel_answer *answer, PyObject *allow) {
 
 static int render_problem(struct vel_core *core, unsigned status, PyObject *errors, PyObject *allow,
                           struct vel_answer *answer) {
-    begin(answer, status);
+    vel_answer_begin(answer, status);
     if (allow != NULL && PyTuple_GET_SIZE(allow) > 0 && add_allow(answer, allow) < 0)
         return fail(answer);
     if (vel_status_has_no_body(status))
@@ -442,7 +442,7 @@ int vel_answer_redirect(struct vel_core *core, const struct vel_head *head, stru
     PyObject *text = err == 0 ? PyBytes_FromStringAndSize(out.data, (Py_ssize_t)out.len) : PyErr_NoMemory();
     vel_buf_free(&out);
     struct vel_field field = {.name = VEL_SLICE("Location"), .id = VEL_FIELD_LOCATION};
-    begin(answer, 308);
+    vel_answer_begin(answer, 308);
     err = text != NULL ? take_text(answer, text, &field.value) : -1;
     Py_XDECREF(text);
     if (err == 0 && !vel_check_value(core->scan, field.value))

@@ -16,6 +16,7 @@ struct call {
     struct vel_plan *plan; /* NULL: mounted, or refused */
     PyObject *reply, *request, *client, *server, *scheme, *root_path;
     PyObject *body; /* kept for a Request that is made later; or NULL */
+    uint64_t number;
     char mounted;
 };
 
@@ -150,6 +151,8 @@ static PyObject *after_of(const struct vel_answer *answer) {
 
 /* Frees the answer. -1 with an exception. */
 static int set_reply(struct call *call, struct vel_answer *answer) {
+    struct vel_reading r = {.core = call->core, .head = call->head, .number = call->number};
+    vel_run_apply(&r, answer);
     PyObject *headers = headers_of(answer), *body = body_of(answer), *after = after_of(answer);
     if (headers != NULL && body != NULL && after != NULL)
         Py_XSETREF(call->reply, after == Py_None ? Py_BuildValue("(IOO)", answer->head.status, headers, body)
@@ -180,6 +183,7 @@ static void begin(struct call *call, struct work *w) {
                                 .asking = &w->asking,
                                 .carrier = &w->carrier,
                                 .plan = plan,
+                                .number = call->number,
                                 .request = Py_XNewRef(call->request)};
     if (call->body != NULL)
         w->r.body = bytes_slice(call->body);
@@ -198,7 +202,9 @@ static int look(struct call *call) {
     struct vel_answer answer = {0};
     int err = 0;
     begin(call, &w);
-    if (w.lead == VEL_LEAD_PLAN) {
+    if (vel_run_preflight(&w.r, &answer)) {
+        err = set_reply(call, &answer);
+    } else if (w.lead == VEL_LEAD_PLAN) {
         call->plan = (struct vel_plan *)Py_NewRef((PyObject *)w.r.plan);
     } else if (w.lead == VEL_LEAD_MOUNT) {
         call->mounted = 1;
@@ -313,6 +319,8 @@ static struct call *make(struct vel_core *core) {
     struct call *call = (struct call *)type->tp_alloc(type, 0);
     if (call != NULL)
         call->core = (struct vel_core *)Py_NewRef((PyObject *)core);
+    if (call != NULL)
+        call->number = core->count++;
     return call;
 }
 

@@ -1,6 +1,7 @@
 /* velocem._core.Core: made once, when all that an App knows is decided; and the routing of requests by it. */
 #include "py/native/core.h"
 
+#include "py/native/policies.h"
 #include "py/types.h"
 
 /* --- routing ----------------------------------------------------------------------------------------------------- */
@@ -20,10 +21,15 @@ static enum vel_lead found(struct vel_core *core, struct vel_asking *a, struct v
 
 /* Of a server of ours it always is, but for gateways that decode. */
 static bool is_ascii(struct vel_slice s) {
-    unsigned char all = 0;
-    for (size_t i = 0; i < s.len; i++)
+    uint64_t all = 0, word;
+    size_t i = 0;
+    for (; s.len - i >= sizeof(word); i += sizeof(word)) {
+        memcpy(&word, s.at + i, sizeof(word));
+        all |= word;
+    }
+    for (; i < s.len; i++)
         all |= (unsigned char)s.at[i];
-    return all < 0x80;
+    return (all & 0x8080808080808080u) == 0;
 }
 
 enum vel_lead vel_core_route(struct vel_core *core, const struct vel_head *head, struct vel_asking *a,
@@ -94,6 +100,8 @@ static int take(struct vel_core *core, PyObject *args, PyObject *kwargs) {
     core->problem = optional(problem);
     core->scan = vel_scan_best();
     core->body_limit = -1;
+    if (policies != NULL && PyDict_GET_SIZE(policies) > 0 && vel_policies_take(core, policies) < 0)
+        return -1;
     return vel_py_router_freeze(core->router);
 }
 
@@ -138,6 +146,7 @@ static void dealloc(PyObject *o) {
     Py_CLEAR(core->log);
     Py_CLEAR(core->explain);
     Py_CLEAR(core->problem);
+    vel_policies_free(core->policies);
     vel_buf_free(&core->text);
     type->tp_free(o);
     Py_DECREF(type);

@@ -11,6 +11,7 @@
 
 struct vel_answer;
 struct vel_exchange;
+struct vel_policies;
 
 struct vel_core {
     PyObject_HEAD
@@ -20,7 +21,9 @@ struct vel_core {
     PyObject *encode, *stream, *drive, *failed, *explain;
     PyObject *problem;             /* NULL: refusals are rendered here */
     PyObject *log;                 /* takes level, message, exception, as a Worker's */
-    int64_t body_limit;    /* of plans without one; -1: the server's */
+    int64_t body_limit;            /* of plans without one; -1: the server's */
+    struct vel_policies *policies; /* NULL: none */
+    uint64_t count;                /* of requests, for their ids */
     struct vel_buf text;           /* scratch: JSON that is being made */
     const struct vel_scan *scan;
 };
@@ -73,6 +76,7 @@ struct vel_reading {
     struct vel_plan *plan;
     struct vel_slice body;
     PyObject *request; /* made at most once; owned by whoever made the reading */
+    uint64_t number;   /* of the request */
     struct vel_faults faults;
 };
 
@@ -108,6 +112,11 @@ void vel_run_finish(struct vel_reading *r, PyObject *result, struct vel_answer *
 void vel_run_fail(struct vel_reading *r, struct vel_answer *answer, PyObject **broken);
 void vel_run_refuse(struct vel_reading *r, enum vel_lead lead, unsigned status, struct vel_answer *answer);
 
+/* The last thing before it is sent: what the policies of the App add. */
+void vel_run_apply(struct vel_reading *r, struct vel_answer *answer);
+/* Whether it is answered before any route is looked for. */
+bool vel_run_preflight(struct vel_reading *r, struct vel_answer *answer);
+
 /* Core.call(): call.c. */
 PyObject *vel_core_call(PyObject *self, PyObject *args, PyObject *kwargs);
 
@@ -120,17 +129,21 @@ struct vel_answer {
     struct vel_reply_head head; /* fields points to room, more or a constant */
     struct vel_slice data;
     PyObject *body;         /* owned: bytes that data points into; NULL: a constant, or the scratch */
-    PyObject *stream; /* owned: an async iterator of bytes, in place of data */
-    PyObject *after;  /* owned: a list of what is to be called when it is over, whatever comes of it; or NULL */
+    PyObject *stream;       /* owned: an async iterator of bytes, in place of data */
+    PyObject *after;        /* owned: a list of what is to be called when it is over, whatever comes of it; or NULL */
     PyObject *keep;         /* owned: what the fields point into */
     struct vel_field *more; /* owned: fields that have no place in room */
     struct vel_field room[VEL_ANSWER_FIELDS];
 };
 
-/* Before the first use. What is to be done after one that could not be made stays with the next that takes its place. */
+/* Before the first use. What is to be done after one that could not be made stays with the next that takes its place.
+ */
 static inline void vel_answer_init(struct vel_answer *answer) {
     answer->after = NULL;
 }
+
+/* An answer without a body so far. */
+void vel_answer_begin(struct vel_answer *answer, unsigned status);
 
 /* What a call has returned. -1 with an exception, and the answer is empty. The core's scratch is good until the next.
  */

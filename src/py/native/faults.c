@@ -38,8 +38,8 @@ int vel_faults_take(struct vel_faults *faults, const char *source, PyObject *nam
     PyObject *raised = vel_take_raised(), *errors = PyObject_GetAttrString(raised, "errors");
     if (errors == NULL)
         PyErr_Clear();
-    int err = errors != NULL && PyList_Check(errors) ? append_all(faults, errors)
-                                                     : add_text(faults, raised, source, name);
+    int err =
+        errors != NULL && PyList_Check(errors) ? append_all(faults, errors) : add_text(faults, raised, source, name);
     Py_XDECREF(errors);
     Py_DECREF(raised);
     return err;

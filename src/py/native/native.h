@@ -40,6 +40,7 @@ struct vel_native_call {
     PyObject *request, *task, *sink, *context;
     PyObject *after; /* of a stream: a list of what is called when it is over */
     struct vel_buf body;
+    uint64_t number;
     int64_t limit; /* of the body; -1: none of its own */
     uint8_t holders;
     bool collecting;
@@ -62,6 +63,12 @@ void vel_native_send(struct vel_native *n, struct vel_exchange *x, struct vel_na
 /* Runs a coroutine in a task, its context stolen with it; counted as one of the application's. 0: over is called, now
  * or later. */
 void vel_native_drive(struct vel_native_call *call, PyObject *coroutine, PyObject *context, vel_driver_over_fn *over);
+
+/* In what vel_native_drive is told of: within is counted up at its beginning, and conclude, its last, counts it down.
+ */
+void vel_native_conclude(struct vel_native_call *call);
+/* What a coroutine raised whose answer nobody hears, which is cleared unless it is to end more. */
+void vel_native_log_unheard(struct vel_native_call *call);
 
 /* --- streams: sink.c --------------------------------------------------------------------------------------------- */
 

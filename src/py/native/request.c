@@ -1,6 +1,7 @@
 /* RequestBase: what a handler may ask of its request; a copy, so that it may be kept. */
 #include "py/native/core.h"
 
+#include "py/native/policies.h"
 #include "py/text.h"
 #include "py/types.h"
 
@@ -83,6 +84,16 @@ static PyObject *make_params(struct vel_reading *r) {
     return params == NULL && bad ? PyDict_New() : params;
 }
 
+/* The state has the id of the request, where requests have ids. */
+static int add_id(struct vel_reading *r, struct request *self) {
+    char text[VEL_REQUEST_ID_MAX];
+    struct vel_slice id = vel_request_id(r->core, r->head, r->number, text);
+    if (id.len == 0)
+        return 0;
+    self->state = Py_BuildValue("{s:s#}", "request_id", id.at, (Py_ssize_t)id.len);
+    return self->state != NULL ? 0 : -1;
+}
+
 static PyObject *make(struct vel_reading *r) {
     PyTypeObject *type = (PyTypeObject *)r->core->request_type;
     struct request *self = (struct request *)type->tp_alloc(type, 0);
@@ -93,7 +104,8 @@ static PyObject *make(struct vel_reading *r) {
     self->body =
         r->body.at != NULL ? PyBytes_FromStringAndSize(r->body.at, (Py_ssize_t)r->body.len) : Py_NewRef(Py_None);
     self->params = make_params(r);
-    if (self->head == NULL || self->body == NULL || self->params == NULL || take_carrier(r->core, self, r->carrier) < 0)
+    if (self->head == NULL || self->body == NULL || self->params == NULL ||
+        take_carrier(r->core, self, r->carrier) < 0 || add_id(r, self) < 0)
         Py_CLEAR(self);
     return (PyObject *)self;
 }

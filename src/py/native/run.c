@@ -2,6 +2,7 @@
 #include "py/native/core.h"
 
 #include "py/error.h"
+#include "py/native/policies.h"
 
 /* An answer could not be made: what is raised is logged, and the client hears of a failure. */
 static void give_500(struct vel_core *core, struct vel_answer *answer) {
@@ -86,4 +87,20 @@ void vel_run_refuse(struct vel_reading *r, enum vel_lead lead, unsigned status, 
     Py_XDECREF(allow);
     if (err < 0)
         give_500(r->core, answer);
+}
+
+void vel_run_apply(struct vel_reading *r, struct vel_answer *answer) {
+    if (vel_policies_apply(r->core, r->head, r->number, answer) == 0)
+        return;
+    PyObject *after = Py_XNewRef(answer->after);
+    vel_answer_free(answer);
+    answer->after = after;
+    give_500(r->core, answer);
+}
+
+bool vel_run_preflight(struct vel_reading *r, struct vel_answer *answer) {
+    int is = vel_policies_preflight(r->core, r->head, answer);
+    if (is < 0)
+        give_500(r->core, answer);
+    return is != 0;
 }

@@ -110,7 +110,7 @@ class Made:
                 except BaseException as error:
                     call.fail(error)
         assert call.reply is not None
-        status, answer, data = call.reply
+        status, answer, data = call.reply[:3]
         return status, {name.decode(): value.decode("latin-1") for name, value in answer}, data
 
 

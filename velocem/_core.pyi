@@ -177,6 +177,13 @@ class Worker:
     def wake_fd(self) -> int:
         """The descriptor for signal.set_wakeup_fd()."""
 
+    def watch(self, seconds: float, signal: int, log_fd: int, reports_fd: int, /) -> None:
+        """In the thread that will run it: from run() on, a call of the application that takes longer ends the process.
+
+        First its thread gets the signal, whose handler is to print the stack, then reports_fd a line of its own. Other
+        threads that work get as long as after stop(); when there are none the end comes at once.
+        """
+
     def forked(self, is_child: bool, /) -> None:
         """The process has been forked, and is now the parent or the child."""
 

@@ -69,7 +69,15 @@ ELSEWHERE = {
     "processes": "workers",
     "proxy_protocol": "proxy_allow_from",
     "pythonpath": "app_dir",
+    "gid": "group",
+    "harakiri": "timeout_request",
+    "max_worker_lifetime": "max_worker_age",
+    "reload_on_rss": "max_worker_memory",
+    "timeout": "timeout_request",
+    "uid": "user",
     "url_path_prefix": "root_path",
+    "workers_lifetime": "max_worker_age",
+    "workers_max_rss": "max_worker_memory",
     "working_dir": "app_dir",
 }
 
@@ -176,6 +184,10 @@ def mode(value: object) -> str:
     return digits
 
 
+def mode_or_none(value: object) -> str:
+    return mode(value) if value != "" else ""
+
+
 def words(value: object) -> list[str]:
     """As members; commas separate in a list too."""
     return [word.strip() for one in members(value) for word in text(one).split(",") if word.strip()]
@@ -253,6 +265,15 @@ class Config:
     threads: int = option(0, whole(0, 1024), "threads that call the application; 0 calls it on the loop")
     max_requests: int = option(0, whole(0, 1 << 62), "requests after which a worker is replaced; 0 is never")
     max_requests_jitter: int = option(0, whole(0, 1 << 62), "at most so many more, so that not all go at once")
+    max_worker_age: float = option(
+        0.0, seconds, "seconds after which a worker is replaced, and up to a tenth more; 0 is never"
+    )
+    max_worker_memory: int = option(
+        0, size(0, 1 << 50), "resident bytes beyond which a worker is replaced; 0 is any number"
+    )
+    user: str = option("", text, "user that workers run as, by name or number; needs root")
+    group: str = option("", text, "group that workers run as; without it the user's own")
+    umask: str = option("", mode_or_none, "permissions that new files do not get, in octal; empty leaves it as it is")
     preload: bool = option(False, flag, "import the application once, before the workers are forked")
     reload: bool = option(False, flag, "start the workers again when a file of a module changes")
     admin: tuple[str, ...] = option(
@@ -295,6 +316,11 @@ class Config:
     timeout_body: float = option(30.0, seconds, "seconds between two pieces of a request body; 0 is no limit")
     timeout_keep_alive: float = option(5.0, seconds, "seconds an idle connection is kept; 0 is no limit")
     timeout_write: float = option(30.0, seconds, "seconds a client may take no byte of a response; 0 is no limit")
+    timeout_request: float = option(
+        0.0,
+        seconds,
+        "seconds a call of the application may take before its worker is ended; 0 is no limit",
+    )
     timeout_graceful_shutdown: float = option(30.0, seconds, "seconds running requests get to finish; 0 is no limit")
     # 240: what IIS and Kestrel have refused by for years; a slow modem is ten times faster.
     min_body_rate: int = option(240, whole(0, 1 << 30), "least bytes per second of a request body; 0 is no limit")
@@ -325,7 +351,9 @@ class Config:
     @property
     def supervised(self) -> bool:
         """Whether the application runs in worker processes."""
-        return self.workers > 0 or self.max_requests > 0 or self.preload or self.reload
+        renews = self.max_requests > 0 or self.max_worker_age > 0 or self.max_worker_memory > 0
+        needs_another = self.timeout_request > 0 or bool(self.user or self.group)
+        return self.workers > 0 or renews or needs_another or self.preload or self.reload
 
 
 class Options(TypedDict, total=False):
@@ -343,6 +371,11 @@ class Options(TypedDict, total=False):
     threads: int | str
     max_requests: int | str
     max_requests_jitter: int | str
+    max_worker_age: float | str
+    max_worker_memory: int | str
+    user: str
+    group: str
+    umask: str
     preload: bool
     reload: bool
     admin: str | Sequence[str]
@@ -369,6 +402,7 @@ class Options(TypedDict, total=False):
     timeout_body: float | str
     timeout_keep_alive: float | str
     timeout_write: float | str
+    timeout_request: float | str
     timeout_graceful_shutdown: float | str
     min_body_rate: int | str
     min_write_rate: int | str

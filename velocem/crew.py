@@ -1,16 +1,19 @@
 """The workers of a supervisor: started, seated, replaced, sent away, buried."""
 
 import os
+import random
 import signal
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from velocem import _core, children, notify, workers
 from velocem.children import REPLACED, RETIRED, Child, Closable, Report, Reporter
 from velocem.exceptions import StartError
 from velocem.logging import logger
+from velocem.privileges import Identity
 from velocem.reuseport import Shares
 from velocem.slots import Slot
 from velocem.sockets import Listener
@@ -22,6 +25,16 @@ FIRST_TRIES = 3
 
 # What a worker gets after a change of a file.
 RESTART_SECONDS = 2.0
+
+# A limit of age is stretched by up to so much, so that workers that have started together do not all go together.
+AGE_JITTER = 0.1
+
+# How often it is looked how much memory workers have.
+WEIGH_SECONDS = 1.0
+PAGE = os.sysconf("SC_PAGESIZE")
+
+# What other threads of a worker with a stuck one get to finish, when nothing else is said.
+STUCK_SECONDS = 30.0
 
 # Handshakes under way when a socket is taken out of the choice: see docs/processes.md.
 LAST_CONNECTIONS_SECONDS = 2.0
@@ -38,6 +51,9 @@ class Plan:
     grace: float
     preloaded: bool = False
     reload: bool = False
+    most_age: float = 0.0  # seconds; 0 in both: no limit
+    most_memory: int = 0  # bytes
+    identity: Identity = Identity(None, None, "")
 
 
 class Crew:
@@ -51,6 +67,7 @@ class Crew:
         self.leaving: dict[Child, Slot] = {}
         self.to_replace: list[Slot] = []
         self.not_for_workers: list[Closable] = []
+        self.weigh_at = 0.0
         self.board: _core.Board | None = None  # what the admin address shows
         self.ever_ready = False
         self.announced = False
@@ -64,6 +81,8 @@ class Crew:
         times = [child.deadline for child in self.children()]
         for slot in self.slots:
             times += slot.times()
+        if self.plan.most_memory and not self.stopping:
+            times.append(self.weigh_at)
         due = [at for at in times if at is not None]
         return min(due) - time.monotonic() if due else None
 
@@ -137,7 +156,8 @@ class Crew:
         self.shares.close_all_but(slot.number)
         plan, portion, board = self.plan, self.shares.of(slot.number), self.board
         post = Post(reporter.fd, board, board.enter(slot.number + 1) if board else 0)
-        return workers.work(Task(plan.make, post, portion, plan.grace, plan.preloaded, plan.reload), reporter)
+        task = Task(plan.make, post, portion, plan.grace, plan.preloaded, plan.reload, plan.identity)
+        return workers.work(task, reporter)
 
     def listen_to(self, child: Child) -> None:
         for report in child.read():
@@ -160,7 +180,10 @@ class Crew:
             case "worn":
                 self.wear_out(slot, "requests")
             case "leaving":
-                self.succeed(slot, child)
+                logger.info("%s (pid %d) was told to go", slot, child.pid)
+                self.succeed(slot, child, "signal")
+            case "stuck":
+                self.give_up_on(slot, child)
             case _:
                 pass
 
@@ -177,6 +200,9 @@ class Crew:
         elif all(slot.current or slot.failures for slot in self.slots):
             self.announced = True
             self.announce(interface, len(self.slots))
+        slot.wears_at = None
+        if self.plan.most_age:
+            slot.wears_at = time.monotonic() + self.plan.most_age * random.uniform(1, 1 + AGE_JITTER)  # noqa: S311
         self.replace_next()
 
     def count(self, cause: str) -> None:
@@ -238,11 +264,17 @@ class Crew:
             self.to_replace.append(slot)
             self.replace_next()
 
-    def succeed(self, slot: Slot, child: Child) -> None:
-        """Somebody else has told the worker to go: it listens no more, though it may have long to finish."""
-        logger.info("%s (pid %d) was told to go", slot, child.pid)
+    def give_up_on(self, slot: Slot, child: Child) -> None:
+        """A call of its application does not come back. It ends by itself, if it can."""
+        logger.error("%s (pid %d) is stuck: it is replaced", slot, child.pid)
+        if child is slot.current:
+            self.succeed(slot, child, "timeout")
+        child.deadline = time.monotonic() + (self.plan.grace or STUCK_SECONDS) + workers.CLEAN_UP_SECONDS
+
+    def succeed(self, slot: Slot, child: Child, why: str) -> None:
+        """The worker goes without our having told it: it listens no more, though it may have long to finish."""
         self.leaving[child] = slot
-        self.count("signal")
+        self.count(why)
         slot.vacate()
         if slot.coming is None and not slot.given_up:
             slot.start_at = time.monotonic()
@@ -286,6 +318,21 @@ class Crew:
         for slot in self.slots:
             if slot.leave_at is not None and slot.leave_at <= now:
                 self.give_up(slot)
+            if slot.wears_at is not None and slot.wears_at <= now:
+                slot.wears_at = None
+                self.wear_out(slot, "age")
+        if self.plan.most_memory and self.weigh_at <= now:
+            self.weigh_at = now + WEIGH_SECONDS
+            self.weigh()
+
+    def weigh(self) -> None:
+        """Those that have grown beyond the limit are replaced, one after the other."""
+        for slot in self.slots:
+            if slot.current and slot.serves and not slot.is_worn:
+                size = resident(slot.current.pid)
+                if size > self.plan.most_memory:
+                    logger.info("%s (pid %d) has %d MiB: it is replaced", slot, slot.current.pid, size >> 20)
+                    self.wear_out(slot, "memory")
 
     def give_up(self, slot: Slot) -> None:
         """Its worker empties the queue and goes. Has it gone before, another one has to come for that, if it can."""
@@ -337,6 +384,13 @@ class Crew:
         slot.vacate()
         if slot.coming is None:
             self.try_again(slot)
+
+
+def resident(pid: int) -> int:
+    """Bytes of a process that are in memory; 0 when it is gone (proc_pid_statm(5))."""
+    with suppress(OSError), open(f"/proc/{pid}/statm") as file:
+        return int(file.read().split()[1]) * PAGE
+    return 0
 
 
 def describe(status: int) -> str:

@@ -7,11 +7,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from velocem import admin, importer, metrics, sockets, workers
+from velocem import admin, importer, metrics, privileges, sockets, workers
 from velocem.config import Config
 from velocem.crew import Plan
 from velocem.exceptions import ConfigError
-from velocem.logging import logger
+from velocem.logging import logger, open_file
+from velocem.privileges import Identity
 from velocem.reuseport import Shares
 from velocem.server import DRAIN_IDLE_SECONDS, Role, announce, listen, load, make_worker
 from velocem.sockets import Listener
@@ -32,6 +33,9 @@ FIXED = (
     "reload",
     "pid",
     "log_file",
+    "user",
+    "group",
+    "umask",
     "admin",
 )
 
@@ -45,13 +49,24 @@ def supervise(app: Application | str, settings: Config, read: Callable[[], Confi
         gc.collect()
         gc.freeze()  # what no process collects stays in pages that all share
     warn_of_threads()
+    identity = identify(settings)
     listeners = listen(settings)
     first = [settings]
 
     def plan() -> Plan:
         now = first.pop() if first else read_again(settings, read)
         make = partial(make_one_of_several, target, now)
-        return Plan(name, make, max(now.workers, 1), now.timeout_graceful_shutdown, now.preload, now.reload)
+        return Plan(
+            name,
+            make,
+            max(now.workers, 1),
+            now.timeout_graceful_shutdown,
+            now.preload,
+            now.reload,
+            now.max_worker_age,
+            now.max_worker_memory,
+            identity,
+        )
 
     def say(interface: str, count: int) -> None:
         announce(f"{name} ({interface}, {count} worker{'s' * (count > 1)})", listeners)
@@ -89,6 +104,16 @@ def read_again(before: Config, read: Callable[[], Config]) -> Config:
     if changed:
         logger.warning("only a new start changes: %s", ", ".join(changed))
     return replace(now, **kept)
+
+
+def identify(settings: Config) -> Identity:
+    """Whom workers are to be, who then own the files of logs that they are to open again."""
+    identity = privileges.find(settings.user, settings.group)
+    if identity.uid is not None or identity.gid is not None:
+        for path in (settings.log_file, settings.access_logfile if settings.access_log else "-"):
+            if path != "-":
+                identity.own(open_file(path))
+    return identity
 
 
 def warn_of_threads() -> None:

@@ -2,6 +2,7 @@
 
 import math
 import os
+import signal
 import sys
 import threading
 import traceback
@@ -17,7 +18,10 @@ from velocem.logging import configure, logger, open_file, report
 from velocem.sockets import Listener
 from velocem.types import Application, ASGIApplication, RunningWorker, WSGIApplication
 
-STDOUT = 1
+STDOUT, STDERR = 1, 2
+
+# Has a thread print its stack. One of the real-time signals, from the end that the C library does not take from.
+STACK_SIGNAL = signal.SIGRTMAX - 3
 
 # After a signal, an idle connection gets this long for a request that may be under way: see docs/processes.md.
 DRAIN_IDLE_SECONDS = 1.0
@@ -72,6 +76,8 @@ def serve(app: Application | str, read: Callable[[], Config]) -> None:
     read gives the configuration, once more at each reload.
     """
     settings = read()
+    if settings.umask:
+        os.umask(int(settings.umask, 8))
     configure(settings.log_level, settings.log_file)
     with pidfile.held(settings.pid):
         if settings.supervised:
@@ -239,7 +245,18 @@ def make_core(
         **extra,
     )
     forks.workers.add(worker)
+    if settings.timeout_request and role.requests_fd >= 0:
+        watch(worker, settings, role.requests_fd)
     return worker
+
+
+def watch(worker: Worker, settings: Config, reports: int) -> None:
+    """Have the worker end when a call of the application does not come back; the thread it is in prints its stack."""
+    import faulthandler  # noqa: PLC0415 - only for those who watch
+
+    log_fd = STDERR if settings.log_file == "-" else open_file(settings.log_file)
+    faulthandler.register(STACK_SIGNAL, file=log_fd, all_threads=False, chain=False)
+    worker.watch(settings.timeout_request, STACK_SIGNAL, log_fd, reports)
 
 
 def start_thread(work: Callable[[int], None], number: int) -> None:

@@ -23,6 +23,7 @@ class Slot:
         self.failures = 0
         self.leave_at: float | None = None  # it is to be given up then
         self.given_up = False
+        self.wears_at: float | None = None  # it is replaced then
         self.why = "reload"  # it is replaced, if it is
         self.is_worn = False  # the current one is to be replaced, whatever happens to its successors
 
@@ -45,7 +46,7 @@ class Slot:
 
     def times(self) -> list[float | None]:
         """When something is to be done here."""
-        return [self.leave_at, None if self.coming else self.start_at]
+        return [self.leave_at, self.wears_at, None if self.coming else self.start_at]
 
     def failed(self) -> float:
         """A start has failed, or what it led to: when to try again. Returns the seconds until then."""
@@ -63,6 +64,7 @@ class Slot:
 
     def vacate(self) -> None:
         """The current worker has died."""
+        self.wears_at = None
         child, self.current = self.current, None
         if child is not None and child.ready_at is not None and time.monotonic() - child.ready_at > STEADY_SECONDS:
             self.failures = 0

@@ -13,6 +13,7 @@ from velocem._core import Board
 from velocem.changes import Watch, behind
 from velocem.children import AT_ONCE, CLOSING, REPLACED, RETIRED, Reporter, flush_streams
 from velocem.exceptions import ApplicationError, ConfigError, StartError
+from velocem.privileges import Identity
 from velocem.reuseport import Portion
 from velocem.signals import Actions, Handler
 from velocem.sockets import Listener
@@ -45,6 +46,7 @@ class Task(NamedTuple):
     grace: float
     keep_exit_functions: bool  # those of before the fork are the application's
     reload: bool
+    identity: Identity
 
 
 def work(task: Task, reporter: Reporter) -> int:
@@ -53,6 +55,7 @@ def work(task: Task, reporter: Reporter) -> int:
         atexit._clear()  # pyright: ignore[reportPrivateUsage] # noqa: SLF001
     watch = Watch(lambda path: reporter.say("changed", path)) if task.reload else None
     try:
+        become(task.identity)
         worker, interface = task.make(task.portion.own + task.portion.shared, task.post)
     except (StartError, ConfigError) as error:
         if watch:
@@ -67,6 +70,13 @@ def work(task: Task, reporter: Reporter) -> int:
     if not handler.killed:
         finish()
     return 0
+
+
+def become(identity: Identity) -> None:
+    """The kernel forgets with a change of user that this process ends with its parent."""
+    if identity.uid is not None or identity.gid is not None:
+        identity.drop()
+        _core.die_with_parent(CLOSING)
 
 
 def trace_of(error: Exception) -> str:

@@ -250,6 +250,7 @@ static void free_core(struct worker *self) {
     if (!self->ready)
         return;
     self->ready = false;
+    vel_worker_unwatch(self);
     for (size_t i = 0; i < self->core.nports; i++) {
         if (self->is_asgi)
             vel_asgi_template_free(self->core.ports[i].endpoint.app_data);
@@ -429,6 +430,7 @@ static PyObject *run(PyObject *o, PyObject *Py_UNUSED(none)) {
     self->wsgi.thread = PyThread_get_thread_ident();
     int err = self->pool.n > 0 ? vel_worker_run_with_threads(self) : vel_worker_run(&self->core);
     int saved = errno;
+    vel_worker_unwatch(self);
     vel_worker_close_all(&self->core);
     self->running = false;
     if (self->raised != NULL) {
@@ -531,6 +533,10 @@ static PyMethodDef methods[] = {
      "kill($self, /)\n--\n\nFrom any thread: run() returns as soon as the application gives control back."},
     {"close", close_python, METH_NOARGS,
      "close($self, /)\n--\n\nOf a Worker on an asyncio loop: ends every connection. Coroutines go on."},
+    {"watch", vel_worker_watch, METH_VARARGS,
+     "watch($self, seconds, signal, log_fd, reports_fd, /)\n--\n\nEnds the process when a call of the application "
+     "takes "
+     "longer."},
     {"forked", forked, METH_O,
      "forked($self, is_child, /)\n--\n\nThe process has been forked: others may hold its connections from now on, and "
      "a "

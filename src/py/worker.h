@@ -6,8 +6,19 @@
 #include "py/wsgi/app.h"
 #include "py/wsgi/pool.h"
 
+#include "server/watchdog.h"
+
 /* Lists of peers. */
 enum worker_list { WORKER_FORWARDED, WORKER_UWSGI, WORKER_PROXY, WORKER_LISTS };
+
+/* Who looks whether calls of the application come back. */
+struct vel_worker_watch {
+    struct vel_watchdog dog; /* dog.all is owned; NULL: nobody */
+    pthread_t loop_thread;
+    int number; /* the signal that has a thread print its stack */
+    int log_fd; /* neither is ours */
+    int reports_fd;
+};
 
 struct worker {
     PyObject_HEAD
@@ -22,6 +33,7 @@ struct worker {
     PyObject *server_name;               /* bytes of the Server field */
     PyObject *board;                     /* whose memory the core counts in; NULL: in its own */
     struct vel_cidr *nets[WORKER_LISTS]; /* owned: whom it believes */
+    struct vel_worker_watch watch;
     PyObject *weakrefs;
     PyObject *raised;      /* what a signal handler raised, for run() to raise again */
     PyThreadState *thread; /* while the GIL is given back */
@@ -55,6 +67,12 @@ void vel_worker_join_loop(struct worker *self);
 
 /* The core is gone: tasks that wait to be used end in the loop's next round. 0 or -1 with an exception. */
 int vel_worker_leave_loop(struct worker *self);
+
+/* Worker.watch(seconds, signal, log_fd, reports_fd). */
+PyObject *vel_worker_watch(PyObject *self, PyObject *args);
+
+/* Nobody looks any more, and nobody is told. Does nothing when nobody did. */
+void vel_worker_unwatch(struct worker *self);
 
 /* --- with threads ------------------------------------------------------------------------------------------------ */
 

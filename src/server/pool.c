@@ -91,12 +91,28 @@ static struct vel_pool_thread *call_the_next(struct vel_pool *pool) {
     return pool->pressing && pool->coming == 0 ? call(pool) : NULL;
 }
 
+/* Only the thread itself writes it. */
+static void go_on(struct vel_pool_thread *thread) {
+    uint64_t turns = atomic_load_explicit(&thread->turns, memory_order_relaxed);
+    atomic_store_explicit(&thread->turns, turns + 1, memory_order_relaxed);
+}
+
+uint64_t vel_pool_sign(const struct vel_pool_thread *thread) {
+    if (atomic_load_explicit(&thread->resting, memory_order_relaxed))
+        return 0;
+    return atomic_load_explicit(&thread->turns, memory_order_relaxed);
+}
+
+/* The wait for the lock is a part of it: a thread that does not get the interpreter is not stuck. */
 void vel_pool_sleep(struct vel_pool_thread *thread) {
+    atomic_store_explicit(&thread->resting, true, memory_order_relaxed);
     if (thread->rest != NULL)
         thread->rest(thread->arg);
     vel_park_sleep(&thread->park);
     if (thread->resume != NULL)
         thread->resume(thread->arg);
+    go_on(thread);
+    atomic_store_explicit(&thread->resting, false, memory_order_relaxed);
 }
 
 /* There is more than those who come will take, and nobody for it but threads that wait for their clients. */
@@ -185,6 +201,7 @@ void vel_pool_work(struct vel_pool *pool, struct vel_pool_thread *thread) {
             pool->last = thread;
             pool->taken_at = vel_clock_ns();
             unlock_and_wake(pool, call_the_next(pool));
+            go_on(thread);
             job->run(job, thread);
             pthread_mutex_lock(&pool->lock);
         } else if (pool->closing) {

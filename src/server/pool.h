@@ -33,6 +33,8 @@ struct vel_pool_thread {
     struct vel_pool_thread *below; /* on the stack of idle ones */
     bool idle;                     /* on that stack */
     struct vel_list stalled;       /* among those who wait for their clients */
+    _Atomic uint64_t turns;        /* jobs begun, and waits ended: who looks from outside sees it go on */
+    _Atomic bool resting;          /* it waits, with its lock given back */
     uint64_t stalled_at;           /* since when, by vel_clock_ns */
     bool hurried;                  /* it has been woken because jobs wait */
 };
@@ -96,6 +98,9 @@ size_t vel_pool_waiting(const struct vel_pool *pool);
 
 /* Runs jobs until the pool is closed and none is left. */
 void vel_pool_work(struct vel_pool *pool, struct vel_pool_thread *thread);
+
+/* From any thread: 0 while it has nothing to do or waits for a client, and another number whenever it has gone on. */
+uint64_t vel_pool_sign(const struct vel_pool_thread *thread);
 
 /* Whether the caller is this thread. */
 bool vel_pool_is_self(const struct vel_pool_thread *thread);

@@ -554,20 +554,20 @@ static void a_connection_is_small(void) {
 
 static void head_of_a_gateway_is_answered_without_chunks_and_closed(void) {
     struct vel_h1_conn c;
-    struct vel_head head = {.method = VEL_METHOD_POST, .minor = 1, .framing = {.kind = VEL_BODY_LENGTH, .length = 2}};
+    struct vel_head given = {.method = VEL_METHOD_POST, .minor = 1, .framing = {.kind = VEL_BODY_LENGTH, .length = 2}};
     struct vel_reply_head reply = {.status = 200, .length = -1};
     struct vel_h1_rendering r = {0};
     struct vel_slice data;
     size_t used;
     vel_h1_conn_init(&c, vel_scan_best(), &limits);
     CHECK(vel_h1_conn_awaits_head(&c));
-    CHECK_INT(vel_h1_conn_head(&c, &head, 0, NULL), VEL_H1_MORE);
+    CHECK_INT(vel_h1_conn_head(&c, &given, 0, NULL), VEL_H1_MORE);
     CHECK(vel_h1_conn_in_request(&c) && vel_h1_conn_awaits_head(&c));
-    CHECK_INT(vel_h1_conn_head(&c, &head, 9, NULL), VEL_H1_REQUEST);
+    CHECK_INT(vel_h1_conn_head(&c, &given, 9, NULL), VEL_H1_REQUEST);
     CHECK(!vel_h1_conn_awaits_head(&c));
-    CHECK_INT(vel_h1_conn_next(&c, "ab", 2, &used, &head, &data), VEL_H1_DATA);
+    CHECK_INT(vel_h1_conn_next(&c, "ab", 2, &used, &given, &data), VEL_H1_DATA);
     CHECK_SLICE(data, "ab");
-    CHECK_INT(vel_h1_conn_next(&c, "", 0, &used, &head, &data), VEL_H1_END);
+    CHECK_INT(vel_h1_conn_next(&c, "", 0, &used, &given, &data), VEL_H1_END);
     vel_h1_conn_reply(&c, &reply, false, &r);
     CHECK_INT(r.ending, VEL_H1_END_CLOSE);
     CHECK(r.close && !r.say_keep_alive);
@@ -577,14 +577,14 @@ static void head_of_a_gateway_is_answered_without_chunks_and_closed(void) {
 
 static void head_of_a_gateway_may_be_refused(void) {
     struct vel_h1_conn c;
-    struct vel_head head = {.method = VEL_METHOD_HEAD};
+    struct vel_head given = {.method = VEL_METHOD_HEAD};
     struct vel_slice data;
     size_t used;
     vel_h1_conn_init(&c, vel_scan_best(), &limits);
-    CHECK_INT(vel_h1_conn_head(&c, &head, -414, "why"), VEL_H1_REFUSED);
+    CHECK_INT(vel_h1_conn_head(&c, &given, -414, "why"), VEL_H1_REFUSED);
     CHECK_INT(c.status, 414);
     CHECK(strcmp(c.why, "why") == 0 && c.head_method);
-    CHECK_INT(vel_h1_conn_next(&c, "x", 1, &used, &head, &data), VEL_H1_CLOSED);
+    CHECK_INT(vel_h1_conn_next(&c, "x", 1, &used, &given, &data), VEL_H1_CLOSED);
 }
 
 int main(void) {

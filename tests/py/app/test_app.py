@@ -201,6 +201,7 @@ def everything() -> App:
         ("POST", "/json", {}, 422, [["body"]]),
         ("POST", "/json", {"body": "{", "headers": {"content-type": "application/json"}}, 400, None),
         ("POST", "/json", {"body": "name=a", "headers": {"content-type": "text/plain"}}, 415, None),
+        ("POST", "/json", {"body": '{"name":"a"}'}, 415, None),
         (
             "POST",
             "/json",

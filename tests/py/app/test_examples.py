@@ -1,5 +1,6 @@
 """Every example runs as it is written."""
 
+import gzip
 import importlib
 import urllib.request
 from collections.abc import Iterator
@@ -94,6 +95,11 @@ def test_groups() -> None:
 
 def test_policies() -> None:
     with client_of("policies") as c:
+        got = c.get("/long", headers={"accept-encoding": "gzip", "origin": "https://example.com"})
+        assert gzip.decompress(got.body).startswith(b"It compresses well. ")
+        assert got.headers["access-control-allow-origin"] == "https://example.com"
+        got = c.get("/id")
+        assert got.text == got.headers["x-request-id"] != c.get("/id").text
         assert c.post("/size", body=b"x" * 100).json() == 100
         assert c.post("/size", body=b"x" * ((2 << 20) + 1)).status == 413
 

@@ -160,6 +160,9 @@ def test_a_body_over_the_limit(client: Client) -> None:
 def test_providers_and_the_lifespan(client: Client, said: list[str]) -> None:
     assert json.loads(get(client, "/session").body) == ["session", "True"]
     wait_for(lambda: said == ["session ended"])
+    said.clear()
+    assert get(client, "/stream").body == b"012"
+    wait_for(lambda: said == ["session ended"])
 
 
 def test_the_lifespan_ends_with_the_server() -> None:
@@ -177,8 +180,9 @@ def test_a_client_that_leaves_a_stream_ends_its_providers(said: list[str]) -> No
         wait_for(lambda: said == ["session ended"])
 
 
-def test_threads(client: Client) -> None:
+def test_threads_and_streams(client: Client) -> None:
     assert get(client, "/thread").body != threading.current_thread().name.encode()
+    assert get(client, "/blocks").body == b"a" * 1000 + b"b" * 1000
 
 
 def test_hooks_and_errors(client: Client, caplog: pytest.LogCaptureFixture) -> None:
@@ -218,8 +222,11 @@ def test_every_face_answers_alike(interface: Any, said: list[str]) -> None:
         assert get(client, "/users", "POST", b'{"name":"%s"}' % (b"a" * 1100)).status == 413
         assert json.loads(get(client, "/session").body) == ["session", "True"]
         wait_for(lambda: said == ["session ended"])
+        assert get(client, "/stream").body == b"012"
+        wait_for(lambda: said == ["session ended"] * 2)
         assert get(client, "/hooked/none").get("x-path") == "/hooked/none"
         assert get(client, "/thread").status == 200
+        assert get(client, "/blocks").body == b"a" * 1000 + b"b" * 1000
         assert get(client, "/wsgi/a", "POST", b"body").body == b"/a body"
         assert get(client, "/asgi/x").body == b"/asgi/x"
         assert get(client, "/users/42/").get("Location") == "../42"

@@ -79,7 +79,7 @@ class Made:
     def core(self) -> Core:
         return Core(self.router, **self.options)
 
-    def __velocem_core__(self) -> Core:
+    def __velocem_core__(self, loop: object, *, threads: bool, development: bool) -> Core:
         return self.core()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,7 +1,9 @@
 """The command line: options from the table, then one application served."""
 
 import argparse
+import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, NoReturn, cast
 
 from velocem import __version__, config, server
@@ -38,6 +40,7 @@ def make_parser() -> argparse.ArgumentParser:
         description="Serve a Python web application.",
         epilog=f"A PLACE is {FORMS}. A SIZE is in bytes, or as 64k, 1m, 1g. "
         "Every option is also read from VELOCEM_<NAME> and from [tool.velocem] in ./pyproject.toml. "
+        "velocem migrate FILE prints what uwsgi.ini or gunicorn.conf.py is here. "
         "Exit status: 0 stopped by a signal, 2 a bad option, 3 a failed start.",
         allow_abbrev=False,
         argument_default=argparse.SUPPRESS,
@@ -138,7 +141,19 @@ def read_config(values: Mapping[str, Any]) -> Config:
     return settings
 
 
+def migrate(files: Sequence[str]) -> None:
+    if len(files) != 1 or files[0].startswith("-"):
+        raise ConfigError("migrate takes a file: velocem migrate uwsgi.ini, or gunicorn.conf.py")
+    from velocem.migration import migrate as read  # noqa: PLC0415 - who serves does not need it
+
+    print(read(Path(files[0])).show(), end="")  # noqa: T201
+
+
 def start(argv: Sequence[str] | None) -> None:
+    words = sys.argv[1:] if argv is None else list(argv)
+    if words[:1] == ["migrate"]:
+        migrate(words[1:])
+        return
     values = read_arguments(argv)
     check, show = values.pop("check_config", False), values.pop("print_config", False)
     if show:

@@ -52,7 +52,7 @@ def test_manifests_belong_together() -> None:
     assert "replicas" not in deployment["spec"]
     ports = {port["name"] for port in container()["ports"]}
     probes = [container()[f"{kind}Probe"] for kind in ("startup", "readiness", "liveness")]
-    assert {(probe.get("httpGet") or probe["tcpSocket"])["port"] for probe in probes} <= ports
+    assert {probe["httpGet"]["port"] for probe in probes} <= ports
     assert {port["targetPort"] for port in manifest("service.yaml")["spec"]["ports"]} <= ports
 
 
@@ -72,12 +72,14 @@ def docker_command() -> list[str]:
 @pytest.mark.parametrize("words", [container()["args"], docker_command()], ids=["kubernetes", "docker"])
 def test_command_serves_and_ends_in_peace(words: list[str], tmp_path: Path) -> None:
     assert words[:2] == ["velocem", "app:app"]
-    port = free_port()
-    options = [f":{port}" if word == ":8000" else word for word in words[2:]]
+    ports = {":8000": free_port(), ":9000": free_port()}
+    options = [f":{ports[word]}" if word in ports else word for word in words[2:]]
     assert options != words[2:]
     with Process("fronted:app", *options, "--app-dir", str(DATA), cwd=tmp_path) as process:
-        for probe in ("startupProbe", "readinessProbe"):
-            with Client(("127.0.0.1", port)) as client:
+        with Client(("127.0.0.1", ports[":8000"])) as client:
+            assert client.ask(request()).body == b"hello"
+        for probe in ("startupProbe", "readinessProbe", "livenessProbe") if ":9000" in words else ():
+            with Client(("127.0.0.1", ports[":9000"])) as client:
                 assert client.ask(request("GET", container()[probe]["httpGet"]["path"])).status == 200
         process.send(signal.SIGTERM)
         assert process.wait() == 0

@@ -2,8 +2,6 @@
 
 import asyncio
 import contextlib
-import inspect
-import sys
 from collections import Counter
 from collections.abc import Callable, Generator, Mapping
 from types import MappingProxyType
@@ -63,6 +61,8 @@ class App(Group):
         self._wsgi = Wsgi(self)
         self._rsgi = Rsgi(self._asgi)
         self._router: tuple[int, Router] | None = None
+        # Calls go to the class's; this is for servers that tell ASGI 3 by its being a coroutine function.
+        self.__dict__["__call__"] = self._asgi.__call__
 
     # --- what routes need
 
@@ -238,10 +238,3 @@ class App(Group):
         """For Velocem's own server: the core of what has been started on that loop."""
         running = self._asgi.of_loop(loop) or loop.run_until_complete(self._asgi.start())  # --lifespan off
         return running.again(threads=threads, development=development)
-
-
-# Servers ask whether __call__ is a coroutine function, to tell ASGI 3 from what came before it.
-if sys.version_info >= (3, 12):
-    inspect.markcoroutinefunction(App.__call__)
-else:
-    vars(App)["__call__"]._is_coroutine = vars(asyncio.coroutines)["_is_coroutine"]  # noqa: SLF001 - as uvicorn asks

@@ -5,9 +5,9 @@ import atexit
 import contextvars
 import threading
 import traceback
-from collections.abc import Coroutine, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from velocem.exceptions import StartError, title_of
 from velocem.logging import logger
@@ -28,19 +28,30 @@ def bodiless(method: str, status: int) -> bool:
     return method == "HEAD" or status in BODILESS or status < 200
 
 
-def parts_of(reply: Reply) -> Reply:
-    """With the length of a body that is there."""
-    status, headers, body = reply
+class Parts(NamedTuple):
+    """Of a reply, with the length of a body that is there."""
+
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    body: Any
+    after: Callable[[], Any] | None
+
+    async def close(self) -> None:
+        """However the response ended: a body that is a stream is closed, and what comes after is done."""
+        try:
+            if hasattr(self.body, "aclose"):
+                await self.body.aclose()
+        finally:
+            if self.after is not None and (waits := self.after()) is not None:
+                await waits
+
+
+def parts_of(reply: Reply) -> Parts:
+    status, headers, body = reply[0], list(reply[1]), reply[2]
     whole = isinstance(body, bytes) and status not in BODILESS and status >= 200
-    if not whole or any(name.lower() == b"content-length" for name, _ in headers):
-        return reply
-    return status, [*headers, (b"content-length", str(len(cast("bytes", body))).encode())], body
-
-
-async def close(body: Any) -> None:
-    """A body that is a stream, however it ended."""
-    if hasattr(body, "aclose"):
-        await body.aclose()
+    if whole and not any(name.lower() == b"content-length" for name, _ in headers):
+        headers.append((b"content-length", str(len(body)).encode()))
+    return Parts(status, headers, body, reply[3] if len(reply) == 4 else None)
 
 
 async def answer(call: "Call", body: bytes) -> Reply:
@@ -158,9 +169,10 @@ async def read(receive: Receive, limit: int) -> bytes | None:
 
 
 async def respond(reply: Reply, method: str, send: Send) -> None:
-    status, headers, body = parts_of(reply)
+    parts = parts_of(reply)
+    status, body = parts.status, parts.body
     try:
-        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.start", "status": status, "headers": parts.headers})
         if isinstance(body, bytes):
             await send({"type": "http.response.body", "body": b"" if bodiless(method, status) else body})
             return
@@ -169,7 +181,7 @@ async def respond(reply: Reply, method: str, send: Send) -> None:
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
     finally:
-        await close(body)
+        await parts.close()
 
 
 # --- WSGI
@@ -241,38 +253,39 @@ class ThreadLoop:
                 self.loop.close()
 
     def respond(self, reply: Reply, method: str, start_response: StartResponse) -> Iterable[bytes]:
-        status, headers, body = parts_of(reply)
-        pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
-        start_response(f"{status} {title_of(status)}", pairs)
-        if isinstance(body, bytes) and not self.running.endings.tasks:
-            return [] if bodiless(method, status) else [body]
-        return Blocks(self, body, empty=bodiless(method, status))
+        parts = parts_of(reply)
+        pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in parts.headers]
+        start_response(f"{parts.status} {title_of(parts.status)}", pairs)
+        empty = bodiless(method, parts.status)
+        if isinstance(parts.body, bytes) and parts.after is None and not self.running.endings.tasks:
+            return [] if empty else [parts.body]
+        return Blocks(self, parts, empty=empty)
 
 
 class Blocks:
     """The blocks of a body, for servers of WSGI: its close() comes after the response."""
 
-    def __init__(self, thread: ThreadLoop, body: Any, *, empty: bool) -> None:
+    def __init__(self, thread: ThreadLoop, parts: Parts, *, empty: bool) -> None:
         self.thread = thread
-        self.body = body
+        self.parts = parts
         self.empty = empty
         self.closed = False
 
     def __iter__(self) -> Iterator[bytes]:
         if self.empty:
             return
-        if isinstance(self.body, bytes):
-            yield self.body
+        if isinstance(self.parts.body, bytes):
+            yield self.parts.body
             return
         end = object()
-        while (block := self.thread.run(anext_of(self.body, end))) is not end:
+        while (block := self.thread.run(anext_of(self.parts.body, end))) is not end:
             if block:
                 yield block
 
     def close(self) -> None:
         if not self.closed:
             self.closed = True
-            self.thread.run(close(self.body))
+            self.thread.run(self.parts.close())
             self.thread.run(self.thread.running.endings.settle())
 
 

@@ -11,7 +11,7 @@ from urllib.parse import quote, unquote, urlencode, urlsplit
 
 from velocem.app import App
 from velocem.binding import encode
-from velocem.faces import answer, bodiless, close, limit_of, parts_of
+from velocem.faces import answer, bodiless, limit_of, parts_of
 from velocem.headers import Headers, RawPairs
 from velocem.running import Running
 
@@ -156,13 +156,13 @@ class AsyncClient:
         if call.mounted:
             return await mounted(running, scope_of(self._scheme, method, path, query, headers), body)
         reply = await answer(call, body[: limit_of(call) + 1] if call.wants_body else b"")
-        status, fields, content = parts_of(reply)
+        parts = parts_of(reply)
         try:
-            whole = content if isinstance(content, bytes) else b"".join([piece async for piece in content])
+            whole = parts.body if isinstance(parts.body, bytes) else b"".join([piece async for piece in parts.body])
         finally:
-            await close(content)
+            await parts.close()
             await running.endings.settle()
-        return status, fields, b"" if bodiless(method, status) else whole
+        return parts.status, parts.headers, b"" if bodiless(method, parts.status) else whole
 
     def _keep_cookies(self, headers: Headers) -> None:
         for text in headers.all("set-cookie"):

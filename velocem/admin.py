@@ -15,9 +15,15 @@ BACKLOG = 128
 class Address:
     """What a process that is forked lets go of."""
 
-    def __init__(self, core: Admin, listeners: Sequence[Listener]) -> None:
+    def __init__(self, core: Admin, listeners: Sequence[Listener], passed_on: list[bool]) -> None:
         self.core = core
         self.listeners = listeners
+        self.passed_on = passed_on
+
+    def pass_on(self) -> None:
+        """Another process answers from now on."""
+        self.passed_on.append(True)
+        self.core.close()
 
     def close(self) -> None:
         """In a child, which has no thread of it."""
@@ -27,12 +33,16 @@ class Address:
 
 
 @contextmanager
-def served(bind: Sequence[str]) -> Generator[Address | None, None, None]:
-    """Answer at these places while the with block runs; at none, do nothing."""
+def served(bind: Sequence[str], given: Sequence[Listener] | None = None) -> Generator[Address | None, None, None]:
+    """Answer at these places while the with block runs; at none, do nothing.
+
+    given: what is listened on instead, once start() is called.
+    """
     if not bind:
         yield None
         return
-    listeners = sockets.listen([places.parse(place) for place in bind], backlog=BACKLOG, uds_mode=0o600)
+    listeners = given or sockets.listen([places.parse(place) for place in bind], backlog=BACKLOG, uds_mode=0o600)
+    passed_on: list[bool] = []
     try:
         core = Admin(
             board=metrics.board(),
@@ -40,8 +50,9 @@ def served(bind: Sequence[str]) -> Generator[Address | None, None, None]:
             version=__version__.encode(),
             page=page(),
         )
-        address = Address(core, listeners)
-        core.start()
+        address = Address(core, listeners, passed_on)
+        if not given:
+            core.start()
         forks.addresses.add(address)
         logger.info("Velocem's admin address is %s", " and ".join(listener.url for listener in listeners))
         try:
@@ -50,7 +61,7 @@ def served(bind: Sequence[str]) -> Generator[Address | None, None, None]:
             forks.addresses.discard(address)
             core.close()
     finally:
-        sockets.close(listeners)
+        sockets.close(listeners, passed_on=bool(passed_on))
 
 
 def page() -> bytes:

@@ -200,6 +200,7 @@ class Crew:
         elif all(slot.current or slot.failures for slot in self.slots):
             self.announced = True
             self.announce(interface, len(self.slots))
+            self.resize(self.plan.count)  # of a server that is taken over there may have been more
         slot.wears_at = None
         if self.plan.most_age:
             slot.wears_at = time.monotonic() + self.plan.most_age * random.uniform(1, 1 + AGE_JITTER)  # noqa: S311

@@ -4,13 +4,15 @@ import gc
 import random
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 
-from velocem import admin, importer, metrics, privileges, sockets, workers
+from velocem import admin, importer, metrics, pidfile, privileges, sockets, upgrade, workers
+from velocem.admin import Address
 from velocem.config import Config
 from velocem.crew import Plan
-from velocem.exceptions import ConfigError
+from velocem.exceptions import ConfigError, StartError
 from velocem.logging import logger, open_file
 from velocem.privileges import Identity
 from velocem.reuseport import Shares
@@ -18,6 +20,7 @@ from velocem.server import DRAIN_IDLE_SECONDS, Role, announce, listen, load, mak
 from velocem.sockets import Listener
 from velocem.supervisor import Supervisor
 from velocem.types import Application, RunningWorker
+from velocem.upgrade import Bequest
 from velocem.workers import Post
 
 # Options of a supervisor that a reload does not change.
@@ -49,8 +52,10 @@ def supervise(app: Application | str, settings: Config, read: Callable[[], Confi
         gc.collect()
         gc.freeze()  # what no process collects stays in pages that all share
     warn_of_threads()
+    folder = upgrade.here()
+    bequest = upgrade.take()
     identity = identify(settings)
-    listeners = listen(settings)
+    listeners = bequest.listeners if bequest else listen(settings)
     first = [settings]
 
     def plan() -> Plan:
@@ -70,19 +75,58 @@ def supervise(app: Application | str, settings: Config, read: Callable[[], Confi
 
     def say(interface: str, count: int) -> None:
         announce(f"{name} ({interface}, {count} worker{'s' * (count > 1)})", listeners)
+        if bequest:
+            take_over(bequest, address)
 
+    passed_on = False
     try:
         workers.title("supervisor", name)
-        with admin.served(settings.admin) as address:
-            shares = Shares(listeners, settings.backlog, shared=settings.accept == "shared")
+        with ExitStack() as stack:
+            address = stack.enter_context(admin.served(settings.admin, bequest.admin if bequest else None))
+            shared, twins = settings.accept == "shared", bequest.twins if bequest else None
+            shares = Shares(listeners, settings.backlog, shared=shared, twins=twins)
             supervisor = Supervisor(plan, shares, say)
             if address:
                 supervisor.crew.board = metrics.board()
                 supervisor.crew.not_for_workers.append(address)
+                supervisor.on_handed_over = address.pass_on
+            if bequest:
+                succeed(supervisor, bequest, settings, stack)
+            supervisor.upgrade = lambda: upgrade.start(
+                spell_places(settings), listeners, shares.twins(), address.listeners if address else [], folder
+            )
             supervisor.run()
+            passed_on = supervisor.handed_over
         logger.info("Velocem stopped")
     finally:
-        sockets.close(listeners)
+        sockets.close(listeners, passed_on=passed_on)
+
+
+def take_over(bequest: Bequest, address: Address | None) -> None:
+    """Everything serves: the old server may go."""
+    if address and bequest.admin:
+        address.core.start()
+    bequest.ready()
+
+
+def succeed(supervisor: Supervisor, bequest: Bequest, settings: Config, stack: ExitStack) -> None:
+    """Until the old server has gone, its pid file is its own."""
+    supervisor.predecessor = upgrade.Predecessor(bequest.link)
+    supervisor.crew.not_for_workers.append(supervisor.predecessor)
+    if bequest.places != spell_places(settings):
+        logger.warning("Velocem listens where the old server did: only a new start changes addresses")
+
+    def take_pid_file() -> None:
+        try:
+            stack.enter_context(pidfile.held(settings.pid))
+        except StartError as error:
+            logger.error("%s", error)
+
+    supervisor.on_alone = take_pid_file
+
+
+def spell_places(settings: Config) -> str:
+    return " ".join(map(str, settings.places or (settings.host, settings.port)))
 
 
 def make_one_of_several(

@@ -4,7 +4,7 @@ import array
 import select
 import socket
 import struct
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -28,8 +28,8 @@ class Group:
     Each has a queue of its own, in which connections wait for its worker and for the one that replaces it.
     """
 
-    def __init__(self, first: socket.socket, backlog: int) -> None:
-        self.socks = [first]
+    def __init__(self, first: socket.socket, backlog: int, others: Sequence[socket.socket] = ()) -> None:
+        self.socks = [first, *others]
         self.backlog = backlog
 
     def grow(self) -> socket.socket:
@@ -110,15 +110,28 @@ class Portion(NamedTuple):
 class Shares:
     """Who listens on what. Workers are numbered from 0, and only the last one can go."""
 
-    def __init__(self, listeners: Sequence[Listener], backlog: int, *, shared: bool) -> None:
+    def __init__(
+        self,
+        listeners: Sequence[Listener],
+        backlog: int,
+        *,
+        shared: bool,
+        twins: Mapping[int, Sequence[socket.socket]] | None = None,
+    ) -> None:
+        """twins: sockets of further workers that there are already, by the place of their listener."""
         self.listeners = listeners
+        twins = twins or {}
         self.groups = {
-            place: Group(listener.sock, backlog)
+            place: Group(listener.sock, backlog, twins.get(place, ()))
             for place, listener in enumerate(listeners)
-            if not shared and can_multiply(listener)
+            if (not shared or place in twins) and can_multiply(listener)
         }
-        self.count = 1
+        self.count = 1 + max(map(len, twins.values()), default=0)
         self.chosen: list[int] = []
+
+    def twins(self) -> dict[int, list[socket.socket]]:
+        """As they are to be given to a successor of this process."""
+        return {place: group.socks[1:] for place, group in self.groups.items()}
 
     def grow(self) -> int:
         """Sockets for one more worker. Returns its number. They get no connections before steer() names it."""

@@ -20,6 +20,9 @@ from velocem.types import Application, ASGIApplication, RunningWorker, WSGIAppli
 
 STDOUT, STDERR = 1, 2
 
+# Of the environment of a process that takes over from another: see velocem.upgrade, which only supervisors import.
+VARIABLE = "_VELOCEM_INHERITED"
+
 # Has a thread print its stack. One of the real-time signals, from the end that the C library does not take from.
 STACK_SIGNAL = signal.SIGRTMAX - 3
 
@@ -79,12 +82,15 @@ def serve(app: Application | str, read: Callable[[], Config]) -> None:
     if settings.umask:
         os.umask(int(settings.umask, 8))
     configure(settings.log_level, settings.log_file)
-    with pidfile.held(settings.pid):
+    # A successor gets the file when its predecessor has gone.
+    with pidfile.held("" if VARIABLE in os.environ else settings.pid):
         if settings.supervised:
             # Imported only by those who have several processes.
             from velocem.processes import supervise  # noqa: PLC0415
 
             supervise(app, settings, read)
+        elif VARIABLE in os.environ:
+            raise StartError("only a supervisor can take over from another one")
         else:
             serve_alone(app, settings)
 

@@ -237,9 +237,10 @@ def retiring(listeners: Sequence[Listener]) -> list[int]:
     return [listener.sock.fileno() for listener in listeners if not listener.inherited]
 
 
-def close(listeners: Sequence[Listener]) -> None:
+def close(listeners: Sequence[Listener], *, passed_on: bool = False) -> None:
+    """passed_on: another process listens on, and the files of Unix sockets are its."""
     for listener in listeners:
-        if listener.file is not None:
+        if listener.file is not None and not passed_on:
             with suppress(OSError):
                 listener.file.remove()
         listener.sock.close()

@@ -32,7 +32,7 @@ PYTEST = $(BIN)/pytest
 TWO := -q -n 2 --dist loadfile
 
 SOURCES := $(shell find src velocem -type f \( -name '*.[ch]' -o -name '*.def' -o -name '*.py' -o -name '*.pyi' \
-             -o -name py.typed -o -name meson.build \)) meson.build meson.options pyproject.toml
+             -o -name '*.html' -o -name py.typed -o -name meson.build \)) meson.build meson.options pyproject.toml
 
 SAN_OPTIONS := -Dbuildtype=debugoptimized -Db_lto=false -Db_lundef=false -Db_sanitize=address,undefined \
                -Dc_args=-fno-sanitize-recover=all\ -fno-omit-frame-pointer

@@ -14,6 +14,9 @@ from velocem.places import FORMS
 # People at a terminal want to see requests, as other servers show them; a program asks for it.
 COMMAND_DEFAULTS = {"access_log": True}
 
+# Commands that tell about an application; a word without a colon is no application itself.
+TELLING = ("routes", "openapi", "explain")
+
 SHORT = {"bind": ["-b"], "pid": ["-p"], "workers": ["-w"]}
 COUNTS = ("limit_concurrency", "limit_fields", "limit_queue")
 METAVARS = {"admin": "PLACE", "bind": "PLACE", "fd": "NUMBER", "pid": "FILE", "uds": "PATH"}
@@ -38,7 +41,8 @@ def make_parser() -> argparse.ArgumentParser:
         prog="velocem",
         usage="velocem [options] module:attribute",
         description="Serve a Python web application.",
-        epilog=f"A PLACE is {FORMS}. A SIZE is in bytes, or as 64k, 1m, 1g. "
+        epilog="velocem routes|openapi|explain module:attribute tells about a velocem.App. "
+        f"A PLACE is {FORMS}. A SIZE is in bytes, or as 64k, 1m, 1g. "
         "Every option is also read from VELOCEM_<NAME> and from [tool.velocem] in ./pyproject.toml. "
         "velocem migrate FILE prints what uwsgi.ini or gunicorn.conf.py is here. "
         "Exit status: 0 stopped by a signal, 2 a bad option, 3 a failed start.",
@@ -153,6 +157,11 @@ def start(argv: Sequence[str] | None) -> None:
     words = sys.argv[1:] if argv is None else list(argv)
     if words[:1] == ["migrate"]:
         migrate(words[1:])
+        return
+    if words and words[0] in TELLING:
+        from velocem.commands import run  # noqa: PLC0415 - who serves does not need it
+
+        print(run(words[0], words[1:]))  # noqa: T201
         return
     values = read_arguments(argv)
     check, show = values.pop("check_config", False), values.pop("print_config", False)

@@ -1,11 +1,12 @@
 """The OpenAPI 3.1 document of an application."""
 
 import inspect
+import json
 import re
 import types
 import typing
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from velocem import binding
 from velocem._core import MISSING
@@ -183,17 +184,17 @@ def unique(parameters: Sequence[Parameter]) -> list[Parameter]:
 def parameter(one: Parameter, schemas: Schemas) -> dict[str, Any]:
     schema = dict(schemas.get(one.kind))
     required = one.default is MISSING
-    if not required and is_plain(one.default):
-        schema["default"] = one.default
+    if not required and one.default != [] and (default := plain(one.default)) is not None:
+        schema["default"] = default
     return {"name": one.wire, "in": IN[one.source], "required": required or one.source == "path", "schema": schema}
 
 
-def is_plain(value: Any) -> bool:
-    """Whether JSON has the default; None is what is absent."""
-    if isinstance(value, list):
-        several: list[Any] = cast("Any", value)
-        return bool(several) and all(map(is_plain, several))
-    return isinstance(value, str | int | float)
+def plain(value: Any) -> Any:
+    """A default as JSON has it; None for what it has not, and for what is absent."""
+    try:
+        return json.loads(binding.encode(value))
+    except TypeError:
+        return None
 
 
 def request_body(parameters: Sequence[Parameter], schemas: Schemas) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 # pyright: reportPrivateUsage=false
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
@@ -24,6 +25,7 @@ from velocem.types import Reply
 
 if TYPE_CHECKING:
     from velocem.app import App
+    from velocem.watchdog import Watchdog
 
 
 class Running:
@@ -44,11 +46,14 @@ class Running:
         self.mounts: dict[Mount, Mounted] = {}
         self.endings = Endings()
         self.router = Router()
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self.watchdog: Watchdog | None = None
         self._core: Core | None = None
         self._revision = -1
 
     async def start(self) -> None:
         """Run the lifespan's functions as far as their ``yield``. Raises StartError, or what one of them raises."""
+        self.loop = asyncio.get_running_loop()
         try:
             for one in self.in_order():
                 await self.enter(one)
@@ -62,6 +67,8 @@ class Running:
 
     async def stop(self) -> None:
         """Run the rest of them, the last first; what they raise is logged."""
+        if self.watchdog is not None:
+            self.watchdog.stop()
         await self.endings.settle()
         await self.stop_mounts()
         self.resources.clear()
@@ -130,8 +137,12 @@ class Running:
         return self._core
 
     def again(self, *, threads: bool, development: bool) -> Core:
-        """A core of other options."""
+        """A core of other options; in development with a watchdog for who blocks the loop."""
         self.threads, self.development, self._core = threads, development, None
+        if development and self.watchdog is None and self.loop is not None:
+            from velocem.watchdog import Watchdog, codes_of  # noqa: PLC0415 - nobody needs it in production
+
+            self.watchdog = Watchdog(self.loop, codes_of(list(self.app.endpoints())))
         return self.core()
 
 

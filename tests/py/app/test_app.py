@@ -60,7 +60,7 @@ def test_a_decorator_gives_the_function_back() -> None:
         (Response("x", 404), 404, "text/plain; charset=utf-8", b"x"),
         (Redirect("/"), 303, None, b""),
     ],
-    ids=repr,
+    ids=lambda value: type(value).__name__,
 )
 @pytest.mark.parametrize("way", ["plain", "waiting", "hooked"])
 def test_results(result: Any, status: int, kind: str | None, body: bytes, way: str) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-START_LINE = re.compile(r"Velocem \S+ serving .+ \((?:wsgi|asgi)[^)]*\) on (.+) \(pid \d+\)")
+START_LINE = re.compile(r"Velocem \S+ serving .+ \((?:wsgi|asgi|native)[^)]*\) on (.+) \(pid \d+\)")
 
 
 def environment(extra: dict[str, str] | None = None) -> dict[str, str]:

@@ -11,6 +11,7 @@ PROTOCOLS = {"http1", "http2", "ws", "uwsgi"}
 MAY_INCLUDE: dict[str, set[str]] = {
     "base": set(),
     "coding": {"base"},
+    "files": {"base"},
     "http": {"base"},
     **{name: {"base", "http"} for name in PROTOCOLS},
     "proxy": {"base"},
@@ -38,7 +39,7 @@ MAY_INCLUDE: dict[str, set[str]] = {
     "py/wsgi": {"base", "http", "router", "net", "server", "py"},
     "py/asgi": {"base", "http", "ws", "router", "net", "server", "py", "py/loop", "py/task"},
     "py/router": {"base", "router", "py"},
-    "py/native": {"base", "coding", "http", "router", "net", "server", "py", "py/router", "py/task"},
+    "py/native": {"base", "coding", "files", "http", "router", "net", "server", "py", "py/router", "py/task"},
 }
 
 # Rooms without I/O, time or logging, and the only system headers they need.

@@ -1,7 +1,8 @@
 # The face of the C extension.
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextvars import Context
+from os import PathLike
 from socket import socket
 from ssl import SSLContext
 from typing import Any, Final, Literal, Self, TypeVarTuple, final
@@ -542,3 +543,58 @@ class Core:
         decoded: bool = False,
     ) -> Call:
         """One request, whose handler is called by start()."""
+
+@final
+class FileBody:
+    """A regular file, open: the body of a reply. The core adds its validators and answers ranges and conditions."""
+
+    def __new__(cls, path: str | bytes | PathLike[str] | PathLike[bytes]) -> Self:
+        """OSError when it cannot be opened, or is no regular file."""
+
+    @property
+    def size(self) -> int:
+        """Bytes, when it was opened."""
+
+    @property
+    def mtime_ns(self) -> int:
+        """When it was changed last, in nanoseconds since 1970."""
+
+    def fileno(self) -> int:
+        """Its descriptor, which stays its own."""
+
+@final
+class FileParts:
+    """The body of Call.reply for a file: what to send of it, in its order."""
+
+    def __iter__(self) -> Iterator[bytes | tuple[int, int]]:
+        """Bytes, and (offset, count) of the file."""
+
+    @property
+    def length(self) -> int:
+        """Bytes of all that is to be sent; of a 304, of what it stands for."""
+
+    def fileno(self) -> int:
+        """The descriptor that offsets are of."""
+
+@final
+class Static:
+    """A folder, as what a Core's router leads to by a mount: answered without Python."""
+
+    def __new__(
+        cls,
+        root: str | bytes | PathLike[str] | PathLike[bytes],
+        *,
+        # The value of Cache-Control.
+        cache: bytes = b"",
+        # Twins of files that are compressed ahead: .zst, .br, .gz.
+        precompressed: bool = False,
+        # The file that stands for a folder, and the one for addresses of pages that are no files.
+        index: str = "",
+        spa: str = "",
+        # Symbolic links may lead out of it.
+        links: bool = False,
+        dotfiles: bool = False,
+        # By extension in lower case without its dot; "" is for names without one.
+        types: dict[str, bytes] = ...,
+    ) -> Self:
+        """OSError when it cannot be opened."""

@@ -23,3 +23,6 @@ extern PyType_Spec vel_core_type_spec;
 extern PyType_Spec vel_native_call_type_spec;
 extern PyType_Spec vel_request_type_spec;
 extern PyType_Spec vel_sink_type_spec;
+extern PyType_Spec vel_file_body_type_spec;
+extern PyType_Spec vel_file_parts_type_spec;
+extern PyType_Spec vel_static_type_spec;

@@ -25,12 +25,15 @@ void vel_answer_begin(struct vel_answer *answer, unsigned status) {
     answer->head.fields = answer->room;
     answer->data = (struct vel_slice){0};
     answer->body = answer->stream = answer->keep = NULL;
+    answer->parts = NULL;
     answer->more = NULL;
 }
 
 static void drop(struct vel_answer *answer) {
     Py_CLEAR(answer->body);
     Py_CLEAR(answer->stream);
+    vel_parts_free(answer->parts);
+    answer->parts = NULL;
     Py_CLEAR(answer->keep);
     PyMem_Free(answer->more);
     answer->more = NULL;
@@ -250,8 +253,8 @@ static bool is_stream(PyObject *o) {
     return PyGen_CheckExact(o) || PyAsyncGen_CheckExact(o);
 }
 
-static int from_reply(struct vel_core *core, PyObject *reply, struct vel_answer *answer) {
-    int err = reply != NULL ? vel_answer_reply(core, reply, answer) : -1;
+static int from_reply(struct vel_core *core, const struct vel_head *head, PyObject *reply, struct vel_answer *answer) {
+    int err = reply != NULL ? vel_answer_reply(core, head, reply, answer) : -1;
     Py_XDECREF(reply);
     return err;
 }
@@ -276,13 +279,14 @@ static bool is_status_tuple(PyObject *o) {
     return (n == 2 || n == 3) && PyLong_CheckExact(PyTuple_GET_ITEM(o, 1));
 }
 
-int vel_answer_result(struct vel_core *core, const struct vel_plan *plan, PyObject *result, struct vel_answer *answer) {
+int vel_answer_result(struct vel_core *core, const struct vel_head *head, const struct vel_plan *plan, PyObject *result,
+                      struct vel_answer *answer) {
     if (PyObject_TypeCheck(result, (PyTypeObject *)core->response_type))
-        return from_reply(core, PyObject_CallMethodNoArgs(result, core->state->render), answer);
+        return from_reply(core, head, PyObject_CallMethodNoArgs(result, core->state->render), answer);
     if (is_stream(result)) {
         PyObject *args[] = {NULL, result, (PyObject *)(uintptr_t)plan};
-        return from_reply(core, PyObject_Vectorcall(core->stream, args + 1, 2 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL),
-                          answer);
+        return from_reply(
+            core, head, PyObject_Vectorcall(core->stream, args + 1, 2 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL), answer);
     }
     if (is_status_tuple(result))
         return from_tuple(core, plan, result, answer);
@@ -298,7 +302,7 @@ static int take_after(struct vel_answer *answer, PyObject *after) {
     return answer->after != NULL ? PyList_Append(answer->after, after) : -1;
 }
 
-int vel_answer_reply(struct vel_core *core, PyObject *reply, struct vel_answer *answer) {
+int vel_answer_reply(struct vel_core *core, const struct vel_head *head, PyObject *reply, struct vel_answer *answer) {
     int status;
     PyObject *headers, *body, *after = NULL;
     if (!PyTuple_Check(reply)) {
@@ -313,6 +317,9 @@ int vel_answer_reply(struct vel_core *core, PyObject *reply, struct vel_answer *
     vel_answer_begin(answer, (unsigned)status);
     if (take_headers(core, answer, headers) < 0)
         return fail(answer);
+    struct vel_file *file = vel_file_body_get(core->state, body);
+    if (file != NULL)
+        return vel_answer_file(core, head, file, answer) < 0 ? fail(answer) : 0;
     if (!PyBytes_Check(body)) {
         answer->stream = Py_NewRef(body);
         return 0;
@@ -350,8 +357,8 @@ static int add_allow(struct vel_answer *answer, PyObject *allow) {
     return err < 0 ? -1 : vel_answer_add(answer, &field);
 }
 
-static int render_problem(struct vel_core *core, unsigned status, PyObject *errors, PyObject *allow,
-                          struct vel_answer *answer) {
+int vel_answer_render_problem(struct vel_core *core, unsigned status, PyObject *errors, PyObject *allow,
+                              struct vel_answer *answer) {
     vel_answer_begin(answer, status);
     if (allow != NULL && PyTuple_GET_SIZE(allow) > 0 && add_allow(answer, allow) < 0)
         return fail(answer);
@@ -374,13 +381,14 @@ static int ask_problem(struct vel_core *core, struct vel_reading *r, unsigned st
             PyObject_CallFunction(core->problem, "iOOO", (int)status, errors, allow != NULL ? allow : none, request);
     Py_XDECREF(none);
     Py_XDECREF(request);
-    return from_reply(core, reply, answer);
+    return from_reply(core, r->head, reply, answer);
 }
 
 int vel_answer_problem(struct vel_core *core, struct vel_reading *r, unsigned status, PyObject *allow,
                        struct vel_answer *answer) {
-    int err = core->problem != NULL && status != 204 ? ask_problem(core, r, status, allow, answer)
-                                                     : render_problem(core, status, r->faults.list, allow, answer);
+    int err = core->problem != NULL && status != 204
+                  ? ask_problem(core, r, status, allow, answer)
+                  : vel_answer_render_problem(core, status, r->faults.list, allow, answer);
     Py_CLEAR(r->faults.list);
     return err;
 }
@@ -394,7 +402,7 @@ int vel_answer_failure(struct vel_core *core, struct vel_reading *r, struct vel_
     reply = PyObject_Vectorcall(core->failed, args + 1, 3 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
     Py_XDECREF(request);
     Py_DECREF(raised);
-    return from_reply(core, reply, answer);
+    return from_reply(core, r->head, reply, answer);
 }
 
 /* --- redirects --------------------------------------------------------------------------------------------------- */

@@ -158,7 +158,7 @@ static void answer_late(struct vel_native_call *call, PyObject *result) {
 static void drop_late(struct vel_native_call *call, PyObject *result) {
     struct vel_answer answer;
     vel_answer_init(&answer);
-    if (vel_answer_result(call->native->core, call->plan, result, &answer) < 0) {
+    if (vel_answer_result(call->native->core, NULL, call->plan, result, &answer) < 0) {
         vel_native_log_unheard(call);
         vel_answer_500(&answer);
     }
@@ -227,6 +227,12 @@ static void hand_on(struct vel_native *n, struct vel_exchange *x) {
     x->app->ops->on_request(x);
 }
 
+static void answer_static(struct vel_native *n, struct vel_exchange *x, struct work *w) {
+    vel_run_static(&w->r, &w->answer);
+    vel_run_apply(&w->r, &w->answer);
+    vel_native_send(n, x, NULL, &w->answer, NULL);
+}
+
 static void answer_preflight(struct vel_native *n, struct vel_exchange *x, struct work *w) {
     vel_run_apply(&w->r, &w->answer);
     vel_native_send(n, x, NULL, &w->answer, NULL);
@@ -243,6 +249,8 @@ static void on_request(struct vel_exchange *x) {
     look(n, x, &w);
     if (vel_run_preflight(&w.r, &w.answer))
         answer_preflight(n, x, &w);
+    else if (w.lead == VEL_LEAD_STATIC)
+        answer_static(n, x, &w);
     else if (w.lead == VEL_LEAD_MOUNT)
         hand_on(n, x);
     else if (w.lead != VEL_LEAD_PLAN)

@@ -132,7 +132,13 @@ static PyObject *headers_of(const struct vel_answer *answer) {
     return list;
 }
 
-static PyObject *body_of(const struct vel_answer *answer) {
+/* Takes what is sent apart from the memory of the answer. */
+static PyObject *body_of(struct call *call, struct vel_answer *answer) {
+    struct vel_parts *parts = answer->parts;
+    if (parts != NULL) {
+        answer->parts = NULL;
+        return vel_file_parts_new(call->core->state, parts);
+    }
     if (answer->stream != NULL)
         return Py_NewRef(answer->stream);
     if (answer->body != NULL && PyBytes_CheckExact(answer->body))
@@ -153,7 +159,7 @@ static PyObject *after_of(const struct vel_answer *answer) {
 static int set_reply(struct call *call, struct vel_answer *answer) {
     struct vel_reading r = {.core = call->core, .head = call->head, .number = call->number};
     vel_run_apply(&r, answer);
-    PyObject *headers = headers_of(answer), *body = body_of(answer), *after = after_of(answer);
+    PyObject *headers = headers_of(answer), *body = body_of(call, answer), *after = after_of(answer);
     if (headers != NULL && body != NULL && after != NULL)
         Py_XSETREF(call->reply, after == Py_None ? Py_BuildValue("(IOO)", answer->head.status, headers, body)
                                                  : Py_BuildValue("(IOOO)", answer->head.status, headers, body, after));
@@ -206,6 +212,9 @@ static int look(struct call *call) {
         err = set_reply(call, &answer);
     } else if (w.lead == VEL_LEAD_PLAN) {
         call->plan = (struct vel_plan *)Py_NewRef((PyObject *)w.r.plan);
+    } else if (w.lead == VEL_LEAD_STATIC) {
+        vel_run_static(&w.r, &answer);
+        err = set_reply(call, &answer);
     } else if (w.lead == VEL_LEAD_MOUNT) {
         call->mounted = 1;
     } else {

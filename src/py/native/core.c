@@ -13,6 +13,8 @@ static enum vel_lead refuse(unsigned *status, unsigned with) {
 
 static enum vel_lead found(struct vel_core *core, struct vel_asking *a, struct vel_plan **plan) {
     PyObject *target = core->router->routes[a->match.route].target; // borrowed: routes are never taken away
+    if (Py_TYPE(target) == core->state->static_type)
+        return VEL_LEAD_STATIC;
     if (Py_TYPE(target) != core->state->plan_type)
         return VEL_LEAD_MOUNT;
     *plan = (struct vel_plan *)target;

@@ -6,7 +6,9 @@
 
 #include "base/buf.h"
 #include "base/scan.h"
+#include "http/date.h"
 #include "http/message.h"
+#include "http/range.h"
 #include "http/reply.h"
 
 struct vel_answer;
@@ -40,6 +42,7 @@ struct vel_carrier {
 enum vel_lead {
     VEL_LEAD_PLAN,     /* asking->match has the route, plan is its target */
     VEL_LEAD_MOUNT,    /* its target is something else */
+    VEL_LEAD_STATIC,   /* its target is a folder */
     VEL_LEAD_REFUSED,  /* refusal says why */
     VEL_LEAD_REDIRECT, /* a slash more, or less */
     VEL_LEAD_FAILED,   /* an exception is raised: of a converter, or no memory */
@@ -114,6 +117,8 @@ void vel_run_refuse(struct vel_reading *r, enum vel_lead lead, unsigned status, 
 
 /* The last thing before it is sent: what the policies of the App add. */
 void vel_run_apply(struct vel_reading *r, struct vel_answer *answer);
+/* The answer of a folder, which the route found leads to. */
+void vel_run_static(struct vel_reading *r, struct vel_answer *answer);
 /* Whether it is answered before any route is looked for. */
 bool vel_run_preflight(struct vel_reading *r, struct vel_answer *answer);
 
@@ -128,11 +133,12 @@ PyObject *vel_core_call(PyObject *self, PyObject *args, PyObject *kwargs);
 struct vel_answer {
     struct vel_reply_head head; /* fields points to room, more or a constant */
     struct vel_slice data;
-    PyObject *body;         /* owned: bytes that data points into; NULL: a constant, or the scratch */
-    PyObject *stream;       /* owned: an async iterator of bytes, in place of data */
-    PyObject *after;        /* owned: a list of what is to be called when it is over, whatever comes of it; or NULL */
-    PyObject *keep;         /* owned: what the fields point into */
-    struct vel_field *more; /* owned: fields that have no place in room */
+    PyObject *body;          /* owned: bytes that data points into; NULL: a constant, or the scratch */
+    PyObject *stream;        /* owned: an async iterator of bytes, in place of data */
+    struct vel_parts *parts; /* owned: of a file, in place of data */
+    PyObject *after;         /* owned: a list of what is to be called when it is over, whatever comes of it; or NULL */
+    PyObject *keep;          /* owned: what the fields point into */
+    struct vel_field *more;  /* owned: fields that have no place in room */
     struct vel_field room[VEL_ANSWER_FIELDS];
 };
 
@@ -145,12 +151,14 @@ static inline void vel_answer_init(struct vel_answer *answer) {
 /* An answer without a body so far. */
 void vel_answer_begin(struct vel_answer *answer, unsigned status);
 
-/* What a call has returned. -1 with an exception, and the answer is empty. The core's scratch is good until the next.
+/* What a call has returned; head may be NULL when nobody hears the answer. -1 with an exception, and it is empty. The
+ * core's scratch is good until the next.
  */
-int vel_answer_result(struct vel_core *core, const struct vel_plan *plan, PyObject *result, struct vel_answer *answer);
+int vel_answer_result(struct vel_core *core, const struct vel_head *head, const struct vel_plan *plan, PyObject *result,
+                      struct vel_answer *answer);
 
 /* A Reply of Python's: (status, headers, body[, after]). */
-int vel_answer_reply(struct vel_core *core, PyObject *reply, struct vel_answer *answer);
+int vel_answer_reply(struct vel_core *core, const struct vel_head *head, PyObject *reply, struct vel_answer *answer);
 
 /* problem+json; takes over faults->list. allow: the methods, or NULL. */
 int vel_answer_problem(struct vel_core *core, struct vel_reading *r, unsigned status, PyObject *allow,
@@ -158,6 +166,10 @@ int vel_answer_problem(struct vel_core *core, struct vel_reading *r, unsigned st
 
 /* The raised exception of a call, which is taken. */
 int vel_answer_failure(struct vel_core *core, struct vel_reading *r, struct vel_answer *answer);
+
+/* The problem as it is rendered here, without asking; errors and allow may be NULL. */
+int vel_answer_render_problem(struct vel_core *core, unsigned status, PyObject *errors, PyObject *allow,
+                              struct vel_answer *answer);
 
 /* A relative redirect to the path with a slash more or less. */
 int vel_answer_redirect(struct vel_core *core, const struct vel_head *head, struct vel_answer *answer);
@@ -170,6 +182,38 @@ void vel_answer_free(struct vel_answer *answer);
 /* One more field, whose slices live long enough; an object that some of them point into. -1 with an exception. */
 int vel_answer_add(struct vel_answer *answer, const struct vel_field *field);
 int vel_answer_keep(struct vel_answer *answer, PyObject *o);
+
+/* --- files: parts.c ---------------------------------------------------------------------------------------------- */
+
+struct vel_file;
+
+/* What of a file goes out, with what stands before each part and behind the last. */
+struct vel_parts {
+    struct vel_file *file; /* owned */
+    uint64_t length;       /* of all that goes out */
+    size_t n;
+    struct vel_range ranges[VEL_RANGES_MAX];
+    struct vel_slice before[VEL_RANGES_MAX], tail; /* empty but for several parts */
+    char date[VEL_DATE_LEN], text[64];
+    char *framing; /* owned: where before and tail are, or NULL */
+};
+
+void vel_parts_free(struct vel_parts *parts);
+
+/* Makes an answer that has its fields, and no body yet, one of the file, which is taken over also on failure: adds its
+ * validators, and what the request's conditions and ranges make of it. -1 with an exception. */
+int vel_answer_file(struct vel_core *core, const struct vel_head *head, struct vel_file *file,
+                    struct vel_answer *answer);
+
+/* The file of a FileBody, held; NULL when o is none: file_body.c. */
+struct vel_file *vel_file_body_get(struct vel_state *state, PyObject *o);
+/* For who is not our server: FileParts, which takes over parts. NULL with an exception. */
+PyObject *vel_file_parts_new(struct vel_state *state, struct vel_parts *parts);
+
+/* --- folders: static.c ------------------------------------------------------------------------------------------- */
+
+/* The answer of a Static to a request; rest is what is left of the path. What goes wrong is an answer too. */
+void vel_static_answer(struct vel_reading *r, PyObject *folder, struct vel_slice rest, struct vel_answer *answer);
 
 /* --- JSON: json.c ------------------------------------------------------------------------------------------------ */
 

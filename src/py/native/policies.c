@@ -239,7 +239,8 @@ static bool is_type(const struct vel_policies *p, struct vel_slice type) {
 static bool may_compress(const struct vel_policies *p, const struct vel_answer *answer) {
     unsigned status = answer->head.status;
     const struct vel_field *type = find(answer, VEL_SLICE("content-type"));
-    if (answer->stream != NULL || answer->data.len < p->compress_min || vel_status_has_no_body(status) || status == 206)
+    if (answer->stream != NULL || answer->parts != NULL || answer->data.len < p->compress_min ||
+        vel_status_has_no_body(status) || status == 206)
         return false;
     if (type == NULL || type->value.len == 0 || !is_type(p, type->value))
         return false;

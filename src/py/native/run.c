@@ -27,7 +27,7 @@ void vel_run_fail(struct vel_reading *r, struct vel_answer *answer, PyObject **b
 
 void vel_run_finish(struct vel_reading *r, PyObject *result, struct vel_answer *answer) {
     PyObject *broken;
-    if (vel_answer_result(r->core, r->plan, result, answer) == 0)
+    if (vel_answer_result(r->core, r->head, r->plan, result, answer) == 0)
         return;
     vel_run_fail(r, answer, &broken);
     Py_XDECREF(broken); /* a result that interrupts while it is rendered: the answer is what is left of it */
@@ -103,4 +103,12 @@ bool vel_run_preflight(struct vel_reading *r, struct vel_answer *answer) {
     if (is < 0)
         give_500(r->core, answer);
     return is != 0;
+}
+
+void vel_run_static(struct vel_reading *r, struct vel_answer *answer) {
+    const struct vel_asking *a = r->asking;
+    struct vel_slice path = r->head->target.path;
+    size_t rest = a->match.rest < path.len ? a->match.rest : path.len;
+    PyObject *folder = a->router->routes[a->match.route].target; // borrowed: routes are never taken away
+    vel_static_answer(r, folder, vel_slice(path.at + rest, path.len - rest), answer);
 }

@@ -3,6 +3,8 @@
 
 #include "py/error.h"
 
+#include "files/file.h"
+
 /* --- what is done afterwards ------------------------------------------------------------------------------------- */
 
 static void on_after_over(void *owner, PyObject *result) {
@@ -127,8 +129,32 @@ static void give_back(void *owner) {
     Py_DECREF((PyObject *)owner);
 }
 
+static void close_file(void *owner) {
+    vel_file_release(owner);
+}
+
+static int put_part(struct vel_exchange *x, const struct vel_parts *parts, size_t i) {
+    int err = parts->before[i].len > 0 ? vel_exchange_data(x, parts->before[i], NULL) : VEL_OK;
+    if (err != VEL_OK)
+        return err;
+    struct vel_loan loan = {.release = close_file, .owner = vel_file_hold(parts->file)};
+    err = vel_exchange_file(x, parts->file->fd, (int64_t)parts->ranges[i].first, parts->ranges[i].count, loan);
+    if (err == VEL_ENOMEM)
+        vel_file_release(parts->file);
+    return err;
+}
+
+static int put_parts(struct vel_exchange *x, const struct vel_parts *parts) {
+    int err = VEL_OK;
+    for (size_t i = 0; err == VEL_OK && i < parts->n; i++)
+        err = put_part(x, parts, i);
+    return err == VEL_OK && parts->tail.len > 0 ? vel_exchange_data(x, parts->tail, NULL) : err;
+}
+
 /* An object is lent to the server; the scratch is copied. */
 static int put_body(struct vel_exchange *x, struct vel_answer *answer) {
+    if (answer->parts != NULL)
+        return put_parts(x, answer->parts);
     if (answer->data.len == 0)
         return VEL_OK;
     if (answer->body == NULL)
@@ -142,6 +168,10 @@ static int put_body(struct vel_exchange *x, struct vel_answer *answer) {
 
 /* An answer to HEAD, and a 304, may say the length of what they stand for. */
 static void set_length(const struct vel_exchange *x, struct vel_answer *answer) {
+    if (answer->parts != NULL) {
+        answer->head.length = answer->head.status != 304 ? (int64_t)answer->parts->length : -1;
+        return;
+    }
     bool stands_for = answer->head.status == 304 || (x->head->method == VEL_METHOD_HEAD && answer->data.len == 0);
     if (!stands_for || (answer->head.length < 0 && answer->head.status != 304))
         answer->head.length = (int64_t)answer->data.len;

@@ -19,7 +19,7 @@ static void sums_are_those_of_the_rfc(void) {
 static void sum_of_pieces_is_the_sum_of_the_whole(void) {
     for (size_t cut = 0; cut <= 9; cut++) {
         uint32_t crc = vel_crc32c(0, vel_slice("123456789", cut));
-        CHECK_INT(vel_crc32c(crc, vel_slice("123456789" + cut, 9 - cut)), 0xe3069283);
+        CHECK_INT(vel_crc32c(crc, vel_slice(&"123456789"[cut], 9 - cut)), 0xe3069283);
     }
     CHECK_INT(vel_crc32c(0, vel_slice(NULL, 0)), 0);
 }

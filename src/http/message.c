@@ -147,3 +147,11 @@ const struct vel_field *vel_head_field(const struct vel_head *head, enum vel_fie
             return &head->fields[i];
     return NULL;
 }
+
+struct vel_slice vel_head_raw_path(const struct vel_head *head) {
+    struct vel_slice raw = head->target.raw;
+    if (!head->path_is_decoded || raw.len == 0 || raw.at[0] != '/')
+        return head->target.path;
+    const char *mark = memchr(raw.at, '?', raw.len);
+    return mark != NULL ? vel_slice(raw.at, (size_t)(mark - raw.at)) : raw;
+}

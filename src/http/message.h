@@ -34,5 +34,8 @@ int vel_head_check(struct vel_head *head, const struct vel_limits *limits, const
 /* Moves every slice from head->bytes to the same bytes at to: the old memory may then go. */
 void vel_head_rebase(struct vel_head *head, const char *to);
 
+/* The path as the client has sent it. A gateway gives it decoded, and the target beside it. */
+struct vel_slice vel_head_raw_path(const struct vel_head *head);
+
 /* The first field with this number, or NULL. id must not be OTHER. */
 const struct vel_field *vel_head_field(const struct vel_head *head, enum vel_field_id id);

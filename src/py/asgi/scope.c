@@ -146,15 +146,6 @@ static PyObject *with_root(struct vel_asgi *a, PyObject *path) {
     return full;
 }
 
-/* As the client has sent it. A gateway gives the path decoded, and the target beside it. */
-static struct vel_slice raw_path(const struct vel_head *head) {
-    struct vel_slice raw = head->target.raw;
-    if (!head->path_is_decoded || raw.at[0] != '/')
-        return head->target.path;
-    const char *mark = memchr(raw.at, '?', raw.len);
-    return mark != NULL ? vel_slice(raw.at, (size_t)(mark - raw.at)) : raw;
-}
-
 /* Not what decoding the raw path gives: a gateway has rewritten it, or there is something to decode. */
 static bool is_otherwise_decoded(const struct vel_head *head, struct vel_slice raw) {
     return head->path_is_decoded && !(vel_slice_eq(raw, head->target.path) && memchr(raw.at, '%', raw.len) == NULL);
@@ -176,7 +167,7 @@ static int keep_path(struct vel_asgi *a, struct vel_asgi_kind *t) {
 /* Into the scope, or, if it may be kept, into the template that the scope is going to be a copy of: then *scope is NULL
  * still. */
 static int add_path(struct vel_asgi *a, struct vel_asgi_kind *t, const struct vel_head *head, PyObject **scope) {
-    struct vel_slice raw = raw_path(head);
+    struct vel_slice raw = vel_head_raw_path(head);
     bool decoded = is_otherwise_decoded(head, raw);
     if (a->raw_path != NULL && bytes_are(a->raw_path, raw) && !decoded)
         return keep_path(a, t);

@@ -22,7 +22,7 @@ struct request {
 
 /* One block: head, fields, bytes. */
 static struct vel_head *copy_head(const struct vel_head *head) {
-    size_t size = offsetof(struct vel_head, fields) + head->nfields * sizeof(head->fields[0]);
+    size_t size = offsetof(struct vel_head, fields) + (head->nfields + head->nvars) * sizeof(head->fields[0]);
     struct vel_head *copy = PyMem_Malloc(size + head->bytes.len + 1);
     if (copy == NULL) {
         PyErr_NoMemory();
@@ -150,7 +150,7 @@ static PyObject *get_path(PyObject *o, void *unused) {
 
 static PyObject *get_raw_path(PyObject *o, void *unused) {
     (void)unused;
-    return bytes_of(head_of(o)->target.path);
+    return bytes_of(vel_head_raw_path(head_of(o)));
 }
 
 static PyObject *get_query_string(PyObject *o, void *unused) {

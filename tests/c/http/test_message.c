@@ -284,6 +284,17 @@ static void bytes_behind_the_head_are_not_its_own(void) {
     CHECK(head.host.at == text + strlen(REQUEST));
 }
 
+static void raw_path_of_a_decoded_one_is_the_targets(void) {
+    struct vel_head head = {.target = {.raw = VEL_SLICE("/a%20b?c=/d?"), .path = VEL_SLICE("/a b")}};
+    CHECK_SLICE(vel_head_raw_path(&head), "/a b");
+    head.path_is_decoded = true;
+    CHECK_SLICE(vel_head_raw_path(&head), "/a%20b");
+    head.target.raw = VEL_SLICE("/a");
+    CHECK_SLICE(vel_head_raw_path(&head), "/a");
+    head.target.raw = VEL_SLICE("http://h/a");
+    CHECK_SLICE(vel_head_raw_path(&head), "/a b");
+}
+
 int main(void) {
     RUN(host_is_needed_from_1_1_on);
     RUN(host_may_be_empty);
@@ -311,4 +322,5 @@ int main(void) {
     RUN(moved_head_needs_the_old_memory_no_more);
     RUN(constants_and_absent_slices_stay_where_they_are);
     RUN(bytes_behind_the_head_are_not_its_own);
+    RUN(raw_path_of_a_decoded_one_is_the_targets);
 }

@@ -5,7 +5,7 @@ from contextvars import Context
 from os import PathLike
 from socket import socket
 from ssl import SSLContext
-from typing import Any, Final, Literal, Self, TypeVarTuple, final
+from typing import Any, Final, Self, TypeVarTuple, final
 
 from _typeshed import FileDescriptorLike
 
@@ -125,7 +125,11 @@ class Worker:
         date_header: bool = ...,
         # -1: no access log.
         access_fd: int = ...,
-        access_format: Literal["common", "combined", "json"] = ...,
+        # common, combined, json, or a text with atoms; the share of requests that have a line.
+        access_format: str = ...,
+        access_sample: float = 1.0,
+        # environ and scope have velocem.queue_time, in seconds.
+        queue_time: bool = False,
         # Seconds for the next request of an idle connection, after stop().
         timeout_drain_idle: float = 0,
         # When so many requests have come, a newline is written to the descriptor, once; 0: never.

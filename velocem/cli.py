@@ -177,4 +177,9 @@ def start(argv: Sequence[str] | None) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; returns its exit status."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments[:1] == ["top"]:
+        from velocem import top  # noqa: PLC0415 - who serves does not need it
+
+        return top.main(arguments[1:])
     return server.guard(lambda: start(argv))

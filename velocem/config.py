@@ -3,6 +3,7 @@
 import ipaddress
 import math
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -14,13 +15,18 @@ from velocem.places import DEFAULT_PORT, FORMS, Descriptor, Place, Tcp, parse, u
 
 T = TypeVar("T")
 Reader = Callable[[object], T]
-AccessFormat = Literal["common", "combined", "json"]
 Accept = Literal["own", "shared"]
 Interface = Literal["auto", "wsgi", "asgi", "native"]
 LifespanMode = Literal["auto", "on", "off"]
 LoopName = Literal["velocem", "auto"]
 
 ENV_PREFIX = "VELOCEM_"
+
+MOST_ATOMS = 30
+
+# Of the access log: text and percent signs, atoms that are a letter, and fields of requests and responses.
+ATOMS = re.compile(r"(?:[^%\n]|%%|%\([hlutrmUqHsBbfaTMDLpQ]\)s|%\(\{[^}\n]+\}[io]\)s)*")
+
 NO_FD = -1
 WEEK = 7 * 24 * 3600.0
 UNITS = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
@@ -236,6 +242,26 @@ def read_loop(value: object) -> LoopName:
     return cast("LoopName", choice(*get_args(LoopName))(value))
 
 
+def read_access_format(value: object) -> str:
+    """One of the three, or a text with gunicorn's atoms, of which the core says more."""
+    form = text(value)
+    if form.count("%(") > MOST_ATOMS:
+        raise ConfigError(f"more than {MOST_ATOMS} atoms")
+    if "%(" in form and not ATOMS.fullmatch(form):
+        raise ConfigError("an atom is none of %(h)s l u t r m U q H s B b f a T M D L p Q, %({name}i)s and %({name}o)s")
+    return form if "%(" in form else choice("common", "combined", "json")(form)
+
+
+def read_share(value: object) -> float:
+    try:
+        number = float(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else 0.0
+    except (ValueError, OverflowError):
+        number = 0.0
+    if not 1e-6 <= number <= 1:
+        raise ValueError("a share from 0.000001 to 1")
+    return number
+
+
 def option(default: T, read: Reader[T], help: str) -> T:  # noqa: A002
     """A row of the table."""
     return field(default=default, metadata={"read": read, "help": help})
@@ -244,7 +270,6 @@ def option(default: T, read: Reader[T], help: str) -> T:  # noqa: A002
 read_interface = cast("Reader[Interface]", choice(*get_args(Interface)))
 read_lifespan = cast("Reader[LifespanMode]", choice(*get_args(LifespanMode)))
 read_accept = cast("Reader[Accept]", choice(*get_args(Accept)))
-read_access_format = cast("Reader[AccessFormat]", choice(*get_args(AccessFormat)))
 head_size = size(64, 16 << 20)
 
 
@@ -293,7 +318,13 @@ class Config:
     log_level: str = option("info", choice(*LEVELS), "least level of the server's log: " + ", ".join(LEVELS))
     log_file: str = option("-", text, "file of the server's log; - is standard error")
     access_log: bool = option(False, flag, "write a line for every request to standard output")
-    access_log_format: AccessFormat = option("common", read_access_format, "common, combined or json")
+    access_log_format: str = option(
+        "common", read_access_format, "common, combined, json, or a text with atoms as %%(h)s and %%({name}i)s"
+    )
+    access_log_sample: float = option(
+        1.0, read_share, "share of requests that get a line; those answered by 5xx always do"
+    )
+    queue_time: bool = option(False, flag, "tell the application how long each request has waited")
     access_logfile: str = option("-", text, "file of the access log; - is standard output")
     server_header: bool = option(True, flag, "send a Server field")
     date_header: bool = option(True, flag, "send a Date field")
@@ -389,7 +420,9 @@ class Options(TypedDict, total=False):
     log_level: str
     log_file: str
     access_log: bool
-    access_log_format: AccessFormat
+    access_log_format: str
+    access_log_sample: float | str
+    queue_time: bool
     access_logfile: str
     server_header: bool
     date_header: bool

@@ -235,6 +235,8 @@ def make_core(
         date_header=settings.date_header,
         access_fd=access_fd(settings),
         access_format=settings.access_log_format,
+        access_sample=settings.access_log_sample,
+        queue_time=settings.queue_time,
         multiprocess=role.multiprocess,
         timeout_drain_idle=role.drain_idle,
         requests_max=role.requests_max,

@@ -10,6 +10,7 @@
 #include "py/wsgi/template.h"
 
 #include "base/mem.h"
+#include "server/access_format.h"
 
 #include <structmember.h>
 
@@ -65,7 +66,9 @@ struct arguments {
     int stream_body;
     double header, body, keep_alive, write, graceful, drain_idle;
     int date_header, access_fd, requests_fd, multithread, multiprocess;
-    const char *access_format;
+    PyObject *access_format;
+    double access_sample;
+    int queue_time;
     PyObject *board; /* NULL or None: it counts for itself */
     unsigned int slot;
     unsigned long long limit_concurrency;
@@ -114,9 +117,11 @@ static int parse(struct arguments *a, PyObject *args, PyObject *kwargs) {
                                         "board",
                                         "slot",
                                         "limit_concurrency",
+                                        "access_sample",
+                                        "queue_time",
                                         NULL};
     return PyArg_ParseTupleAndKeywords(
-               args, kwargs, "O|$OOO&O&O&O&O&O&O&dddddO&O&OOOUpisppdO&iO&OO&O!pO&O&OOOO&O&:Worker", (char **)names,
+               args, kwargs, "O|$OOO&O&O&O&O&O&O&dddddO&O&OOOUpiUppdO&iO&OO&O!pO&O&OOOO&O&dp:Worker", (char **)names,
                &a->app, &a->sockets, &a->log, vel_to_uint, &a->limit_target, vel_to_uint, &a->limit_head, vel_to_uint,
                &a->limit_fields, vel_to_uint, &a->limit_field, vel_to_ullong, &a->limit_body, vel_to_uint,
                &a->limit_trailers, vel_to_uint, &a->limit_chunk_ext, &a->header, &a->body, &a->keep_alive, &a->write,
@@ -126,7 +131,7 @@ static int parse(struct arguments *a, PyObject *args, PyObject *kwargs) {
                &a->requests_fd, vel_to_uint, &a->threads, &a->start_thread, vel_to_uint, &a->limit_queue, &PyDict_Type,
                &a->asgi, &a->stream_body, vel_to_uint, &a->min_write_rate, vel_to_ullong, &a->limit_spool,
                &a->peers.uwsgi_allow, &a->peers.proxy_allow, &a->board, vel_to_uint, &a->slot, vel_to_ullong,
-               &a->limit_concurrency)
+               &a->limit_concurrency, &a->access_sample, &a->queue_time)
                ? 0
                : -1;
 }
@@ -182,16 +187,44 @@ static int take_server_header(struct worker *self, PyObject *given, struct vel_c
     return 0;
 }
 
+/* Its text stays with it: the format points into it. */
+static int take_access_format(struct worker *self, const struct arguments *a) {
+    const char *why;
+    Py_XSETREF(self->access_text, PyUnicode_AsLatin1String(a->access_format));
+    if (self->access_text == NULL)
+        return -1;
+    struct vel_slice text =
+        vel_slice(PyBytes_AS_STRING(self->access_text), (size_t)PyBytes_GET_SIZE(self->access_text));
+    self->access_format = vel_access_format_new(text, &why);
+    if (self->access_format == NULL) {
+        PyErr_Format(PyExc_ValueError, "access_format: %s", why);
+        return -1;
+    }
+    self->core.access.custom = self->access_format;
+    self->core.access.format = VEL_ACCESS_CUSTOM;
+    self->core.config.timed = self->core.config.timed || vel_access_format_times(self->access_format);
+    return 0;
+}
+
 static int take_access(struct worker *self, const struct arguments *a) {
     static const char *const formats[] = {"common", "combined", "json"};
+    if (!(a->access_sample > 0 && a->access_sample <= 1)) {
+        PyErr_SetString(PyExc_ValueError, "access_sample must be more than 0 and at most 1");
+        return -1;
+    }
+    self->core.access.fd = a->access_fd;
+    self->core.access.sample = a->access_sample < 1 ? (uint32_t)(a->access_sample * VEL_ACCESS_ALL) : 0;
+    self->core.config.timed = self->core.config.timed || a->queue_time;
+    self->wsgi.queue_time = self->asgi.queue_time = a->queue_time;
+    if (a->access_fd < 0 || a->access_format == NULL)
+        return 0;
     for (int i = 0; i < 3; i++)
-        if (strcmp(a->access_format, formats[i]) == 0) {
-            self->core.access.format = (enum vel_access_format)i;
-            self->core.access.fd = a->access_fd;
+        if (PyUnicode_CompareWithASCIIString(a->access_format, formats[i]) == 0) {
+            self->core.access.format = (enum vel_access_kind)i;
+            self->core.config.timed = self->core.config.timed || i == VEL_ACCESS_JSON;
             return 0;
         }
-    PyErr_Format(PyExc_ValueError, "access_format must be common, combined or json, not %s", a->access_format);
-    return -1;
+    return take_access_format(self, a);
 }
 
 /* Where it counts; who looks there wants durations too. */
@@ -288,7 +321,7 @@ static struct vel_app *app_of(struct worker *self, const struct arguments *a) {
 static int init(PyObject *o, PyObject *args, PyObject *kwargs) {
     struct worker *self = (struct worker *)o;
     struct vel_config config = VEL_CONFIG_DEFAULT;
-    struct arguments a = {.server_header = Py_None, .date_header = 1, .access_fd = -1, .access_format = "common"};
+    struct arguments a = {.server_header = Py_None, .date_header = 1, .access_fd = -1, .access_sample = 1};
     a.start_thread = Py_None;
     a.limit_queue = LIMIT_QUEUE;
     a.limit_spool = LIMIT_SPOOL;
@@ -390,6 +423,9 @@ static int clear(PyObject *o) {
     Py_CLEAR(self->sockets);
     Py_CLEAR(self->server_name);
     Py_CLEAR(self->board);
+    Py_CLEAR(self->access_text);
+    vel_free(self->access_format);
+    self->access_format = NULL;
     Py_CLEAR(self->raised);
     Py_CLEAR(self->start_thread);
     vel_worker_free_peers(self);

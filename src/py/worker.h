@@ -25,14 +25,16 @@ struct worker {
     struct vel_worker core;
     struct vel_wsgi wsgi;
     struct vel_asgi asgi;
-    struct vel_native native;            /* in front of asgi, if it has a core */
-    struct vel_wsgi_pool pool;           /* the application runs in its threads, if it has any */
-    PyObject *start_thread;              /* called with work and a number, for each of them; NULL without a pool */
-    PyObject *on_over;                   /* of an asgi worker: called when it is drained or killed */
-    PyObject *sockets;                   /* the tuples whose strs the endpoints point into */
-    PyObject *server_name;               /* bytes of the Server field */
-    PyObject *board;                     /* whose memory the core counts in; NULL: in its own */
-    struct vel_cidr *nets[WORKER_LISTS]; /* owned: whom it believes */
+    struct vel_native native;                /* in front of asgi, if it has a core */
+    struct vel_wsgi_pool pool;               /* the application runs in its threads, if it has any */
+    PyObject *start_thread;                  /* called with work and a number, for each of them; NULL without a pool */
+    PyObject *on_over;                       /* of an asgi worker: called when it is drained or killed */
+    PyObject *sockets;                       /* the tuples whose strs the endpoints point into */
+    PyObject *server_name;                   /* bytes of the Server field */
+    PyObject *board;                         /* whose memory the core counts in; NULL: in its own */
+    struct vel_cidr *nets[WORKER_LISTS];     /* owned: whom it believes */
+    PyObject *access_text;                   /* bytes of the format, which points into them */
+    struct vel_access_format *access_format; /* owned; NULL: it is one with a name */
     struct vel_worker_watch watch;
     PyObject *weakrefs;
     PyObject *raised;      /* what a signal handler raised, for run() to raise again */

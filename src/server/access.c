@@ -2,13 +2,11 @@
 #include "server/access.h"
 
 #include "base/err.h"
-#include "base/num.h"
+#include "server/access_format.h"
+#include "server/access_text.h"
 
 #include <errno.h>
 #include <poll.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 /* Waiting lines beyond this are lost, and counted. */
@@ -27,38 +25,6 @@ struct room {
     size_t target, text;
 };
 
-static void put(struct vel_buf *to, const char *at, size_t len) {
-    memcpy(to->data + to->len, at, len);
-    to->len += len;
-}
-
-static void put_text(struct vel_buf *to, const char *text) {
-    put(to, text, strlen(text));
-}
-
-static void put_number(struct vel_buf *to, uint64_t value) {
-    to->len += vel_num_format(to->data + to->len, value);
-}
-
-/* Both of our quotings know \\, \" and four hexadecimal digits after \u. What would be longer than most ends in dots.
- */
-static void put_escaped(struct vel_buf *to, struct vel_slice s, size_t most) {
-    size_t end = to->len + most;
-    for (size_t i = 0; i < s.len; i++) {
-        unsigned char c = (unsigned char)s.at[i];
-        if (to->len + 6 > end) {
-            put_text(to, "...");
-            return;
-        }
-        if (c == '"' || c == '\\')
-            put(to, (char[]){'\\', (char)c}, 2);
-        else if (c < 0x20 || c > 0x7e)
-            to->len += (size_t)sprintf(to->data + to->len, "\\u%04x", c);
-        else
-            put(to, s.at + i, 1);
-    }
-}
-
 static struct vel_slice field_or(const struct vel_head *head, enum vel_field_id id, struct vel_slice otherwise) {
     const struct vel_field *field = head != NULL ? vel_head_field(head, id) : NULL;
     return field != NULL ? field->value : otherwise;
@@ -66,82 +32,62 @@ static struct vel_slice field_or(const struct vel_head *head, enum vel_field_id 
 
 static void put_request_line(struct vel_buf *to, const struct vel_head *head, struct room room) {
     if (head == NULL) {
-        put_text(to, "-");
+        vel_access__put_text(to, "-");
         return;
     }
-    put_escaped(to, head->method_text, room.text);
-    put_text(to, " ");
-    put_escaped(to, head->target.raw, room.target);
-    put_text(to, head->minor == 0 ? " HTTP/1.0" : " HTTP/1.1");
-}
-
-static void put_host(struct vel_buf *to, const union vel_addr *peer) {
-    size_t len = vel_addr_host(peer, to->data + to->len);
-    to->len += len;
-    if (len == 0)
-        put_text(to, "-");
-}
-
-/* Local time with its offset, as every common log parser expects it. */
-static void put_common_time(struct vel_buf *to, int64_t wall) {
-    static const char months[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
-                                       "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-    time_t seconds = (time_t)wall;
-    struct tm tm;
-    localtime_r(&seconds, &tm);
-    long offset = tm.tm_gmtoff / 60;
-    to->len += (size_t)sprintf(to->data + to->len, "[%02d/%s/%04d:%02d:%02d:%02d %c%02ld%02ld]", tm.tm_mday,
-                               months[tm.tm_mon], tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec,
-                               offset < 0 ? '-' : '+', labs(offset) / 60, labs(offset) % 60);
+    vel_access__put_escaped(to, head->method_text, room.text);
+    vel_access__put_text(to, " ");
+    vel_access__put_escaped(to, head->target.raw, room.target);
+    vel_access__put_text(to, head->minor == 0 ? " HTTP/1.0" : " HTTP/1.1");
 }
 
 static void put_quoted_field(struct vel_buf *to, const struct vel_head *head, enum vel_field_id id, size_t most) {
-    put_text(to, " \"");
-    put_escaped(to, field_or(head, id, VEL_SLICE("-")), most);
-    put_text(to, "\"");
+    vel_access__put_text(to, " \"");
+    vel_access__put_escaped(to, field_or(head, id, VEL_SLICE("-")), most);
+    vel_access__put_text(to, "\"");
 }
 
 static void put_common(struct vel_buf *to, const struct vel_access_entry *e, bool combined, struct room room) {
-    put_host(to, e->peer);
-    put_text(to, " - - ");
-    put_common_time(to, e->wall);
-    put_text(to, " \"");
+    vel_access__put_host(to, e->peer);
+    vel_access__put_text(to, " - - ");
+    vel_access__put_common_time(to, e->wall);
+    vel_access__put_text(to, " \"");
     put_request_line(to, e->head, room);
-    put_text(to, "\" ");
-    put_number(to, e->status);
-    put_text(to, " ");
-    put_number(to, e->bytes);
+    vel_access__put_text(to, "\" ");
+    vel_access__put_number(to, e->status);
+    vel_access__put_text(to, " ");
+    vel_access__put_number(to, e->bytes);
     if (combined) {
         put_quoted_field(to, e->head, VEL_FIELD_REFERER, room.text);
         put_quoted_field(to, e->head, VEL_FIELD_USER_AGENT, room.text);
     }
-    put_text(to, " ");
-    put_number(to, e->us);
-    put_text(to, "us\n");
+    vel_access__put_text(to, " ");
+    vel_access__put_number(to, e->us);
+    vel_access__put_text(to, "us\n");
 }
 
 static void put_json_text(struct vel_buf *to, const char *name, struct vel_slice value, size_t most) {
-    put_text(to, ",\"");
-    put_text(to, name);
-    put_text(to, "\":\"");
-    put_escaped(to, value, most);
-    put_text(to, "\"");
+    vel_access__put_text(to, ",\"");
+    vel_access__put_text(to, name);
+    vel_access__put_text(to, "\":\"");
+    vel_access__put_escaped(to, value, most);
+    vel_access__put_text(to, "\"");
 }
 
 static void put_json_number(struct vel_buf *to, const char *name, uint64_t value) {
-    put_text(to, ",\"");
-    put_text(to, name);
-    put_text(to, "\":");
-    put_number(to, value);
+    vel_access__put_text(to, ",\"");
+    vel_access__put_text(to, name);
+    vel_access__put_text(to, "\":");
+    vel_access__put_number(to, value);
 }
 
 static void put_json(struct vel_buf *to, const struct vel_access_entry *e, struct room room) {
     static const struct vel_slice none = {"", 0};
-    put_text(to, "{\"time\":");
-    put_number(to, (uint64_t)e->wall);
-    put_text(to, ",\"client\":\"");
-    put_host(to, e->peer);
-    put_text(to, "\"");
+    vel_access__put_text(to, "{\"time\":");
+    vel_access__put_number(to, (uint64_t)e->wall);
+    vel_access__put_text(to, ",\"client\":\"");
+    vel_access__put_host(to, e->peer);
+    vel_access__put_text(to, "\"");
     if (e->head != NULL) {
         put_json_text(to, "method", e->head->method_text, room.text);
         put_json_text(to, "target", e->head->target.raw, room.target);
@@ -153,28 +99,46 @@ static void put_json(struct vel_buf *to, const struct vel_access_entry *e, struc
     put_json_number(to, "status", e->status);
     put_json_number(to, "bytes", e->bytes);
     put_json_number(to, "duration_us", e->us);
-    put_text(to, "}\n");
+    put_json_number(to, "queue_us", e->queue_us);
+    vel_access__put_text(to, "}\n");
 }
 
 static void put_line(struct vel_access *log, const struct vel_access_entry *e, struct room room) {
-    if (log->format == VEL_ACCESS_JSON)
+    if (log->format == VEL_ACCESS_CUSTOM)
+        vel_access_format_put(log->custom, &log->lines, e, room.target, room.text);
+    else if (log->format == VEL_ACCESS_JSON)
         put_json(&log->lines, e, room);
     else
         put_common(&log->lines, e, log->format == VEL_ACCESS_COMBINED, room);
 }
 
 /* The longest line: every byte of every slice escaped to six, and 512 for all that is ours. */
-static size_t room_for(const struct vel_access_entry *e) {
+static size_t room_for(const struct vel_access *log, const struct vel_access_entry *e) {
     static const struct vel_slice none = {"", 0};
     size_t n = 0;
+    if (log->format == VEL_ACCESS_CUSTOM)
+        return vel_access_format_room(log->custom, e);
     if (e->head != NULL)
         n = e->head->method_text.len + e->head->target.raw.len + e->head->host.len +
             field_or(e->head, VEL_FIELD_REFERER, none).len + field_or(e->head, VEL_FIELD_USER_AGENT, none).len;
     return n * 6 + 512;
 }
 
+/* Of those that failed every line, of the others as many as are wanted, evenly. */
+static bool is_chosen(struct vel_access *log, const struct vel_access_entry *e) {
+    if (log->sample == 0 || e->status >= 500)
+        return true;
+    log->due += log->sample;
+    if (log->due < VEL_ACCESS_ALL)
+        return false;
+    log->due -= VEL_ACCESS_ALL;
+    return true;
+}
+
 void vel_access_add(struct vel_access *log, const struct vel_access_entry *e) {
-    if (log->lines.len > WAITING_MAX || vel_buf_reserve(&log->lines, room_for(e)) == NULL) {
+    if (!is_chosen(log, e))
+        return;
+    if (log->lines.len > WAITING_MAX || vel_buf_reserve(&log->lines, room_for(log, e)) == NULL) {
         log->dropped++;
         return;
     }
@@ -183,6 +147,10 @@ void vel_access_add(struct vel_access *log, const struct vel_access_entry *e) {
     if (log->lines.len - start > PIECE) {
         log->lines.len = start;
         put_line(log, e, (struct room){TARGET_CUT, TEXT_CUT});
+        if (log->lines.len - start > PIECE) { /* a format of many texts */
+            log->lines.len = start + PIECE;
+            log->lines.data[log->lines.len - 1] = '\n';
+        }
     }
 }
 

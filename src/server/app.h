@@ -15,6 +15,7 @@
  * most. */
 #define VEL_READ_WINDOW 65536
 
+struct vel_access_field;
 struct vel_app;
 struct vel_conn;
 struct vel_exchange;
@@ -60,21 +61,22 @@ struct vel_exchange {
     uint64_t began_us;      /* when its head arrived, by vel_clock_us; 0 when it is not timed */
     uint64_t arrived_us;    /* when as much of it was here as the application waits for; 0: not timed, or not yet */
     uint64_t started_us;    /* when the application was called, in its thread if it has one */
-    uint64_t sent;          /* body bytes handed to the connection */
-    size_t unconsumed;      /* bytes given by on_data and not consumed; the protocol counts them */
-    unsigned status;        /* of the reply head; 0 before it */
-    bool given;             /* the application has seen it: on_request was called */
-    bool running;           /* it counts among those that the application has */
-    bool yielded;           /* its turn is the application's: on_turn is to be called */
-    bool wanted;            /* the application has asked for the body */
-    bool kept;              /* head and body are in its own memory */
-    bool received;          /* the request is complete; of a tunnel, the peer has ended its side */
-    bool tunnel;            /* bytes of another protocol go both ways */
-    bool ended;             /* the application has ended the reply, or aborted it */
-    bool failed;            /* the reply was aborted: it must not look whole to the client */
-    bool slow;              /* it ended because the client took nothing, or sent nothing, for too long */
-    bool held;              /* set by an application that works on it in another thread: after on_abort its memory is
-                               the application's, until vel_exchange_free */
+    const struct vel_access_field *logged; /* in the arena: fields of the reply for the access log */
+    uint64_t sent;                         /* body bytes handed to the connection */
+    size_t unconsumed;                     /* bytes given by on_data and not consumed; the protocol counts them */
+    unsigned status;                       /* of the reply head; 0 before it */
+    bool given;                            /* the application has seen it: on_request was called */
+    bool running;                          /* it counts among those that the application has */
+    bool yielded;                          /* its turn is the application's: on_turn is to be called */
+    bool wanted;                           /* the application has asked for the body */
+    bool kept;                             /* head and body are in its own memory */
+    bool received;                         /* the request is complete; of a tunnel, the peer has ended its side */
+    bool tunnel;                           /* bytes of another protocol go both ways */
+    bool ended;                            /* the application has ended the reply, or aborted it */
+    bool failed;                           /* the reply was aborted: it must not look whole to the client */
+    bool slow;                             /* it ended because the client took nothing, or sent nothing, for too long */
+    bool held; /* set by an application that works on it in another thread: after on_abort its memory is
+                  the application's, until vel_exchange_free */
 };
 
 struct vel_app_ops {

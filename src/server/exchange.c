@@ -113,6 +113,8 @@ static void log_access(struct vel_exchange *x, uint64_t us) {
         .status = x->status != 0 ? x->status : STATUS_CLIENT_GONE,
         .bytes = x->sent,
         .us = us,
+        .queue_us = x->started_us - x->arrived_us,
+        .sent = x->logged,
         .wall = vel_clock_wall(),
     };
     vel_access_add(&w->access, &entry);

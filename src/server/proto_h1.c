@@ -2,6 +2,7 @@
 #include "server/proto_h1.h"
 
 #include "base/mem.h"
+#include "server/access_format.h"
 #include "server/exchange.h"
 #include "server/output.h"
 #include "server/reply.h"
@@ -88,6 +89,8 @@ static int reply_head(struct vel_exchange *x, const struct vel_reply_head *head)
     r.date_line = vel_worker_date(w);
     r.server_line = w->server;
     x->status = head->status;
+    if (w->access.custom != NULL)
+        x->logged = vel_access_format_keep(w->access.custom, &x->arena, head);
     size_t room = vel_h1_head_room(&r);
     if (room > VEL_STAGE_MAX)
         return render_large(c, &r, room);

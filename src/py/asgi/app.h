@@ -58,6 +58,7 @@ struct vel_asgi {
     PyObject *await_it;       /* of velocem.asgi: makes a coroutine of any awaitable */
     PyObject *gone_error;     /* velocem.exceptions.ClientDisconnectedError */
     PyObject *lifespan_state; /* a dict, copied into scopes; or NULL */
+    bool queue_time;          /* scopes tell how long requests have waited */
     PyObject *root;           /* root_path of every scope, and the beginning of every path: a str, or NULL for none */
     PyObject *done;           /* the awaitable that is finished */
     const struct vel_scan *scan;

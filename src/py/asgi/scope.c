@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/num.h"
 #include "http/field_check.h"
+#include "py/queue_time.h"
 #include "py/text.h"
 
 static PyObject *bytes_of(struct vel_slice s) {
@@ -318,6 +319,8 @@ PyObject *vel_asgi_scope(struct vel_asgi_call *call) {
         err = add_request_line(a, scope, x->head, http);
     if (err == 0 && x->origin != NULL)
         err = add_origin(a, scope, x, http);
+    if (err == 0 && a->queue_time)
+        err = vel_add_queue_time(a->state, scope, x);
     if (err == 0)
         err = set(scope, a->state->headers, make_headers(a, x->head));
     if (err == 0)

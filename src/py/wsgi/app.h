@@ -36,6 +36,7 @@ struct vel_wsgi {
     PyObject *callable;
     PyObject *log;
     PyObject *empty_input; /* wsgi.input of requests without body */
+    bool queue_time;       /* environs tell how long requests have waited */
     PyObject *root;        /* SCRIPT_NAME of every request: latin-1, as PATH_INFO is; NULL: empty */
     const struct vel_scan *scan;
     unsigned long thread;         /* Python's number of the one thread that calls the application */

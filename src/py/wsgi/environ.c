@@ -2,6 +2,7 @@
 #include "py/wsgi/environ.h"
 
 #include "base/num.h"
+#include "py/queue_time.h"
 #include "py/text.h"
 #include "py/wsgi/input.h"
 #include "py/wsgi/template.h"
@@ -337,7 +338,7 @@ PyObject *vel_wsgi_environ(struct vel_wsgi *w, struct vel_exchange *x) {
         return NULL;
     if (add_fields(w, env, x->head) < 0 || add_request_line(w, env, x->head) < 0 || add_port(w, env, x->peer) < 0 ||
         add_body(w, env, x) < 0 || (x->origin != NULL && add_origin(w, env, x->origin) < 0) ||
-        add_vars(w, env, x->head) < 0) {
+        add_vars(w, env, x->head) < 0 || (w->queue_time && vel_add_queue_time(w->state, env, x) < 0)) {
         Py_DECREF(env);
         return NULL;
     }

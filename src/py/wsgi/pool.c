@@ -54,6 +54,7 @@ static int init_thread(struct vel_wsgi_thread *thread, const struct vel_worker *
         return -1;
     thread->wsgi.root = Py_XNewRef(w->root);
     thread->wsgi.write_ms = worker->config.write_ms;
+    thread->wsgi.queue_time = w->queue_time;
     if (init_places(thread, worker, multithread, multiprocess) < 0)
         return -1;
     thread->remote = (struct vel_remote_thread){

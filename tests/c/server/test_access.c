@@ -69,7 +69,7 @@ static void the_json_format(void) {
     add(&log, parse(PLAIN), 200);
     check_line(&log, "{\"time\":1700000000,\"client\":\"203.0.113.9\",\"method\":\"GET\",\"target\":\"/a?b=c\","
                      "\"protocol\":\"HTTP/1.1\",\"host\":\"h.example\",\"referer\":\"http://r/\","
-                     "\"user_agent\":\"agent/1\",\"status\":200,\"bytes\":512,\"duration_us\":1234}\n");
+                     "\"user_agent\":\"agent/1\",\"status\":200,\"bytes\":512,\"duration_us\":1234,\"queue_us\":0}\n");
 }
 
 static void a_request_that_could_not_be_read(void) {
@@ -79,7 +79,7 @@ static void a_request_that_could_not_be_read(void) {
     log.format = VEL_ACCESS_JSON;
     add(&log, NULL, 400);
     check_line(&log, "{\"time\":1700000000,\"client\":\"203.0.113.9\",\"status\":400,\"bytes\":512,"
-                     "\"duration_us\":1234}\n");
+                     "\"duration_us\":1234,\"queue_us\":0}\n");
 }
 
 static void a_peer_without_an_address(void) {
@@ -136,7 +136,7 @@ static void no_request_can_write_a_line_or_a_field_of_its_own(void) {
                      "\"target\":\"/\\\"\\\\\\u000d\\u000a\\u007f\",\"protocol\":\"HTTP/1.1\",\"host\":\"\\u000a\\\"\","
                      "\"referer\":\"\\\"\\\\\\u0009\\u0080\\u00ff\\u000a\\u001b\\u0000z\","
                      "\"user_agent\":\"\\\"\\\\\\u0009\\u0080\\u00ff\\u000a\\u001b\\u0000z\","
-                     "\"status\":200,\"bytes\":512,\"duration_us\":1234}\n");
+                     "\"status\":200,\"bytes\":512,\"duration_us\":1234,\"queue_us\":0}\n");
 }
 
 /* The room is reckoned before: ASan sees when it was too small. */
@@ -151,7 +151,7 @@ static void the_longest_line_has_room_and_is_cut(void) {
     for (size_t i = 0; i < head->nfields; i++)
         head->fields[i].value = all;
     for (int format = VEL_ACCESS_COMMON; format <= VEL_ACCESS_JSON; format++) {
-        struct vel_access log = {.fd = -1, .format = (enum vel_access_format)format};
+        struct vel_access log = {.fd = -1, .format = (enum vel_access_kind)format};
         struct vel_access_entry entry = {
             .peer = &peer, .head = head, .status = 999, .bytes = UINT64_MAX, .us = UINT64_MAX, .wall = INT32_MAX};
         vel_access_add(&log, &entry);

@@ -348,6 +348,16 @@ def frameworks() -> Iterator[Scenario]:
         kinds=kinds,
         rounds=3,
     )
+    yield Scenario(
+        name="user",
+        title="parameters of path and query, as JSON",
+        app="user",
+        group="frameworks",
+        request=get("/users/42?q=hello"),
+        answer=Answer(content_type="application/json", value={"id": 42, "q": "hello"}),
+        kinds=kinds,
+        rounds=3,
+    )
     item = json.dumps(ITEM).encode()
     yield Scenario(
         name="validated",

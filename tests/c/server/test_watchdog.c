@@ -34,8 +34,10 @@ static void begin(uint64_t (*first)(void *), uint64_t (*second)(void *)) {
     dog = (struct vel_watchdog){.all = all, .n = 2, .on_stuck = on_stuck, .arg = &dog};
     all[0] = (struct vel_watched){.sign = first, .arg = &signs[0]};
     all[1] = (struct vel_watched){.sign = second, .arg = &signs[1]};
-    for (int i = 0; i < 2; i++)
-        signs[i] = looks[i] = stuck[i] = 0;
+    for (int i = 0; i < 2; i++) {
+        signs[i] = 0;
+        looks[i] = stuck[i] = 0;
+    }
     CHECK_INT(vel_watchdog_start(&dog, 100), VEL_OK);
 }
 

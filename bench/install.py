@@ -60,7 +60,7 @@ def pip(python: Path, *arguments: str | Path, env: dict[str, str] | None = None)
 @functools.cache
 def install_tree(python: Path) -> None:
     """The tree as it is released, with line numbers for the profiler: they do not change the code."""
-    pip(python, "-r", "requirements/build.txt")
+    pip(python, "-r", "requirements/build.txt", "-r", "requirements/run.txt")
     tools = dict(os.environ, PATH=f"{python.parent}{os.pathsep}{os.environ['PATH']}")
     (ROOT / "build").mkdir(exist_ok=True)
     build = ("--no-deps", "--no-build-isolation", "--force-reinstall", "-Cbuild-dir=build/bench-velocem")

@@ -36,15 +36,7 @@ class Board:
     def drain(self) -> None:
         """The server is on its way out, and not ready any more."""
 
-    def metric(
-        self,
-        kind: int,
-        text: str,
-        name_len: int,
-        help: str,  # noqa: A002
-        bounds: Sequence[float],
-        /,
-    ) -> Metric:
+    def metric(self, kind: int, text: str, name_len: int, about: str, bounds: Sequence[float], /) -> Metric:
         """The series of this text, a name with labels; made when it is not there."""
 
 @final

@@ -10,6 +10,7 @@ from velocem import __version__, config, server
 from velocem.config import LATER, TABLE, Config, Layer
 from velocem.exceptions import ConfigError
 from velocem.places import FORMS
+from velocem.readers import NO_FD, UNITS
 
 # People at a terminal want to see requests, as other servers show them; a program asks for it.
 COMMAND_DEFAULTS = {"access_log": True}
@@ -90,7 +91,7 @@ def metavar(name: str) -> str:
 def show_default(name: str, default: object) -> str:
     if isinstance(default, bool):
         return "on" if default or name in COMMAND_DEFAULTS else "off"
-    if default in ((), "", config.NO_FD):
+    if default in ((), "", NO_FD):
         return "none"
     if isinstance(default, tuple):
         return ",".join(cast("tuple[str, ...]", default))
@@ -100,7 +101,7 @@ def show_default(name: str, default: object) -> str:
 
 
 def show_size(number: int) -> str:
-    for unit, factor in reversed(config.UNITS.items()):
+    for unit, factor in reversed(UNITS.items()):
         if number and number % factor == 0:
             return f"{number // factor}{unit}"
     return str(number)

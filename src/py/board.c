@@ -196,7 +196,8 @@ static PyMethodDef board_methods[] = {
     {"replaced", replaced, METH_O, "replaced($self, cause, /)\n--\n\nA worker is replaced; counts why."},
     {"drain", drain, METH_NOARGS, "drain($self, /)\n--\n\nThe server is on its way out, and not ready any more."},
     {"metric", metric, METH_VARARGS,
-     "metric($self, kind, text, name_len, help, bounds, /)\n--\n\nThe series of this text; made when it is not there."},
+     "metric($self, kind, text, name_len, about, bounds, /)\n--\n\nThe series of this text; made when it is not "
+     "there."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -10,7 +10,6 @@
 #include "py/wsgi/template.h"
 
 #include "base/mem.h"
-#include "server/access_format.h"
 
 #include <structmember.h>
 
@@ -64,11 +63,9 @@ struct arguments {
     unsigned int min_write_rate;
     unsigned int threads, limit_queue;
     int stream_body;
+    struct vel_worker_access access;
     double header, body, keep_alive, write, graceful, drain_idle;
-    int date_header, access_fd, requests_fd, multithread, multiprocess;
-    PyObject *access_format;
-    double access_sample;
-    int queue_time;
+    int date_header, requests_fd, multithread, multiprocess;
     PyObject *board; /* NULL or None: it counts for itself */
     unsigned int slot;
     unsigned long long limit_concurrency;
@@ -126,12 +123,12 @@ static int parse(struct arguments *a, PyObject *args, PyObject *kwargs) {
                &a->limit_fields, vel_to_uint, &a->limit_field, vel_to_ullong, &a->limit_body, vel_to_uint,
                &a->limit_trailers, vel_to_uint, &a->limit_chunk_ext, &a->header, &a->body, &a->keep_alive, &a->write,
                &a->graceful, vel_to_uint, &a->min_body_rate, vel_to_ullong, &a->body_memory, &a->server_header,
-               &a->peers.forwarded_allow, &a->peers.forwarded_headers, &a->root_path, &a->date_header, &a->access_fd,
-               &a->access_format, &a->multithread, &a->multiprocess, &a->drain_idle, vel_to_ullong, &a->requests_max,
+               &a->peers.forwarded_allow, &a->peers.forwarded_headers, &a->root_path, &a->date_header, &a->access.fd,
+               &a->access.format, &a->multithread, &a->multiprocess, &a->drain_idle, vel_to_ullong, &a->requests_max,
                &a->requests_fd, vel_to_uint, &a->threads, &a->start_thread, vel_to_uint, &a->limit_queue, &PyDict_Type,
                &a->asgi, &a->stream_body, vel_to_uint, &a->min_write_rate, vel_to_ullong, &a->limit_spool,
                &a->peers.uwsgi_allow, &a->peers.proxy_allow, &a->board, vel_to_uint, &a->slot, vel_to_ullong,
-               &a->limit_concurrency, &a->access_sample, &a->queue_time)
+               &a->limit_concurrency, &a->access.sample, &a->access.queue_time)
                ? 0
                : -1;
 }
@@ -185,46 +182,6 @@ static int take_server_header(struct worker *self, PyObject *given, struct vel_c
         return -1;
     }
     return 0;
-}
-
-/* Its text stays with it: the format points into it. */
-static int take_access_format(struct worker *self, const struct arguments *a) {
-    const char *why;
-    Py_XSETREF(self->access_text, PyUnicode_AsLatin1String(a->access_format));
-    if (self->access_text == NULL)
-        return -1;
-    struct vel_slice text =
-        vel_slice(PyBytes_AS_STRING(self->access_text), (size_t)PyBytes_GET_SIZE(self->access_text));
-    self->access_format = vel_access_format_new(text, &why);
-    if (self->access_format == NULL) {
-        PyErr_Format(PyExc_ValueError, "access_format: %s", why);
-        return -1;
-    }
-    self->core.access.custom = self->access_format;
-    self->core.access.format = VEL_ACCESS_CUSTOM;
-    self->core.config.timed = self->core.config.timed || vel_access_format_times(self->access_format);
-    return 0;
-}
-
-static int take_access(struct worker *self, const struct arguments *a) {
-    static const char *const formats[] = {"common", "combined", "json"};
-    if (!(a->access_sample > 0 && a->access_sample <= 1)) {
-        PyErr_SetString(PyExc_ValueError, "access_sample must be more than 0 and at most 1");
-        return -1;
-    }
-    self->core.access.fd = a->access_fd;
-    self->core.access.sample = a->access_sample < 1 ? (uint32_t)(a->access_sample * VEL_ACCESS_ALL) : 0;
-    self->core.config.timed = self->core.config.timed || a->queue_time;
-    self->wsgi.queue_time = self->asgi.queue_time = a->queue_time;
-    if (a->access_fd < 0 || a->access_format == NULL)
-        return 0;
-    for (int i = 0; i < 3; i++)
-        if (PyUnicode_CompareWithASCIIString(a->access_format, formats[i]) == 0) {
-            self->core.access.format = (enum vel_access_kind)i;
-            self->core.config.timed = self->core.config.timed || i == VEL_ACCESS_JSON;
-            return 0;
-        }
-    return take_access_format(self, a);
 }
 
 /* Where it counts; who looks there wants durations too. */
@@ -321,7 +278,7 @@ static struct vel_app *app_of(struct worker *self, const struct arguments *a) {
 static int init(PyObject *o, PyObject *args, PyObject *kwargs) {
     struct worker *self = (struct worker *)o;
     struct vel_config config = VEL_CONFIG_DEFAULT;
-    struct arguments a = {.server_header = Py_None, .date_header = 1, .access_fd = -1, .access_sample = 1};
+    struct arguments a = {.server_header = Py_None, .date_header = 1, .access = {.fd = -1, .sample = 1}};
     a.start_thread = Py_None;
     a.limit_queue = LIMIT_QUEUE;
     a.limit_spool = LIMIT_SPOOL;
@@ -386,7 +343,7 @@ static int init(PyObject *o, PyObject *args, PyObject *kwargs) {
     self->pool.remote.spool_max = a.limit_spool;
     if (make_core(self, &config, app_of(self, &a)) < 0)
         return -1;
-    if (take_access(self, &a) < 0 || make_templates(self, &a) < 0) {
+    if (vel_worker_take_access(self, &a.access) < 0 || make_templates(self, &a) < 0) {
         free_core(self); /* half made, it must not run */
         return -1;
     }
@@ -423,9 +380,7 @@ static int clear(PyObject *o) {
     Py_CLEAR(self->sockets);
     Py_CLEAR(self->server_name);
     Py_CLEAR(self->board);
-    Py_CLEAR(self->access_text);
-    vel_free(self->access_format);
-    self->access_format = NULL;
+    vel_worker_free_access(self);
     Py_CLEAR(self->raised);
     Py_CLEAR(self->start_thread);
     vel_worker_free_peers(self);
@@ -548,7 +503,7 @@ static PyObject *forked(PyObject *o, PyObject *is_child) {
 
 static PyObject *stats(PyObject *o, PyObject *Py_UNUSED(none)) {
     struct worker *self = (struct worker *)o;
-    const struct vel_stats *s = self->core.stats;
+    const struct vel_stats *s = self->core.stats != NULL ? self->core.stats : &self->core.own_stats;
     return Py_BuildValue("{sKsKsKsKsKsK}", "accepted", s->accepted, "requests", s->requests, "refused", s->refused,
                          "aborted", s->aborted, "open", s->open, "log_lines_dropped", self->core.access.dropped);
 }

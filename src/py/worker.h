@@ -70,6 +70,17 @@ void vel_worker_join_loop(struct worker *self);
 /* The core is gone: tasks that wait to be used end in the loop's next round. 0 or -1 with an exception. */
 int vel_worker_leave_loop(struct worker *self);
 
+/* Arguments about the access log; format may be NULL. */
+struct vel_worker_access {
+    PyObject *format;
+    double sample;
+    int fd, queue_time;
+};
+
+/* Before the templates are made. 0 or -1 with an exception. */
+int vel_worker_take_access(struct worker *self, const struct vel_worker_access *a);
+void vel_worker_free_access(struct worker *self);
+
 /* Worker.watch(seconds, signal, log_fd, reports_fd). */
 PyObject *vel_worker_watch(PyObject *self, PyObject *args);
 

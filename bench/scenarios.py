@@ -84,6 +84,7 @@ class Scenario:
     point: int = 0  # of a growth curve, whose name is the group
     requirements: str = ""  # a file of requirements/bench with what the application needs beside its server
     floor: bool = True  # `limit` can answer the same
+    fronted: bool = False  # asked of nginx; for entrants that have it in front, and those take part in nothing else
     threads: int = 0  # that the application runs in; only for those that can be told how many
     shared: bool = False  # servers and client have all cores together
     rounds: int = 5  # unless the command line says otherwise
@@ -103,8 +104,8 @@ class Scenario:
     def takes(self, entrant: Entrant) -> bool:
         """Whether it can take part, of its kind and with this application."""
         if entrant.interface == "limit":
-            return self.floor and self.load is not None
-        if entrant.only and self.name not in entrant.only:
+            return self.floor and self.load is not None and not self.fronted
+        if (entrant.only and self.name not in entrant.only) or bool(entrant.front) != self.fronted:
             return False
         if self.threads and not entrant.threads:
             return False
@@ -153,6 +154,14 @@ USUAL = frozenset(
 FEW = frozenset({"fastpysgi", "granian", "granian-asgi", "granian-rsgi", "socketify", "uvicorn"})
 FEWEST = frozenset({"fastpysgi", "granian", "uvicorn"})
 # An application's cost hides the server's: the usual and the fastest will do.
+# Behind nginx; what nginx itself costs is looked at once, and TCP only when it is asked for.
+FRONTED = frozenset(
+    {
+        *("velocem-by-uwsgi", "velocem-by-http", "uwsgi-by-uwsgi", "uwsgi-by-http", "fastwsgi-by-http"),
+        "granian-by-http",
+    }
+)
+WHOLE = frozenset({"velocem-by-uwsgi-all", "velocem-by-http-all"})
 THREADED = frozenset({"gunicorn", "granian", "waitress", "cheroot"})
 PAGERS = frozenset({"gunicorn", "fastpysgi", "fastpysgi-asgi", "granian", "granian-asgi", "uvicorn"})
 
@@ -318,6 +327,29 @@ def servers() -> Iterator[Scenario]:
             load=Load(way="websocket", size=size),
             unit="message",
             rounds=3,
+        )
+
+
+def behind_nginx() -> Iterator[Scenario]:
+    """What the servers of WSGI say alone, said through nginx: what it costs them."""
+    asked = {
+        "hello": ("hello", get(), 0),
+        "headers": ("14 browser header fields", get("/", BROWSER.replace("\n", "\r\n")), 0),
+        "post-1k": ("POST of 1 KiB", post(KIB), KIB),
+    }
+    for name, (title, request, size) in asked.items():
+        yield Scenario(
+            name=f"nginx-{name}",
+            title=f"{title}, behind nginx",
+            app="post" if size else "hello",
+            group="nginx",
+            request=request,
+            body_filler=size,
+            answer=Answer(body=b"%d" % size) if size else Answer(),
+            among=FRONTED | WHOLE if name == "hello" else FRONTED,
+            rounds=3,
+            floor=False,
+            fronted=True,
         )
 
 
@@ -534,5 +566,14 @@ def growth() -> Iterator[Scenario]:
         )
 
 
-EVERY = (*servers(), *frameworks(), *pages(), *answers_of_frameworks(), *loops(), *routers(), *growth())
+EVERY = (
+    *servers(),
+    *behind_nginx(),
+    *frameworks(),
+    *pages(),
+    *answers_of_frameworks(),
+    *loops(),
+    *routers(),
+    *growth(),
+)
 BY_NAME: Mapping[str, Scenario] = {scenario.name: scenario for scenario in EVERY}

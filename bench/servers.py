@@ -38,6 +38,8 @@ class Server:
     began: float  # time.monotonic()
     pids: list[int] = field(default_factory=list)
     body: bytes = b""  # of its right answer
+    front: "subprocess.Popen[bytes] | None" = None  # nginx, which listens on the port then
+    inner: tuple[str, int] | str = ""  # where it passes on to
 
     @property
     def host(self) -> str:
@@ -58,9 +60,18 @@ class Server:
         """Seconds. The clock of another process is its pid inverted, and the kind of clock (linux/posix-timers.h)."""
         return sum(time.clock_gettime((~pid << 3) | CLOCK_EXACT) for pid in self.pids)
 
+    @property
+    def processes(self) -> "list[subprocess.Popen[bytes]]":
+        return [self.process, self.front] if self.front else [self.process]
+
+    def tree(self) -> list[int]:
+        """The processes whose cost is counted."""
+        counted = self.processes if self.entrant.whole else [self.process]
+        return [pid for process in counted for pid in tree_of(process.pid)]
+
     def changed(self) -> bool:
         """Whether it consists of other processes than before; from now on those are its."""
-        before, self.pids = self.pids, tree_of(self.process.pid)
+        before, self.pids = self.pids, self.tree()
         return sorted(before) != sorted(self.pids)
 
     def said(self) -> str:
@@ -140,6 +151,10 @@ def fill_in(words: Iterable[str], values: Mapping[str, object]) -> list[str]:
     return [pattern.sub(lambda match: str(values[match[0][1:-1]]), word) for word in words]
 
 
+def socket_path(place: Place, port: int) -> Path:
+    return place.folder / f"{port}.sock"
+
+
 def command_of(
     entrant: Entrant, scenario: Scenario, place: Place, python: Path, port: int, seconds: float
 ) -> list[str]:
@@ -149,6 +164,7 @@ def command_of(
         "limit": place.limit,
         "app": scenario.app,
         "port": port,
+        "socket": socket_path(place, port),
         "size": scenario.size,
         "threads": scenario.threads or entrant.threads,
         "seconds": seconds,
@@ -208,13 +224,84 @@ def start(entrant: Entrant, scenario: Scenario, place: Place, python: Path) -> S
     except OSError:
         log.close()
         raise
-    return Server(entrant, key_of(entrant, scenario), port, process, log, began)
+    server = Server(entrant, key_of(entrant, scenario), port, process, log, began)
+    return put_nginx_before(server, place) if entrant.front else server
+
+
+# One worker, on the server's core. It keeps as many connections to the server as there are clients.
+NGINX = """
+daemon off;
+{user}
+worker_processes 1;
+pid {folder}/nginx.pid;
+error_log stderr;
+events {{ worker_connections 4096; }}
+http {{
+    access_log off;
+    keepalive_requests 1000000000;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    upstream app {{
+        server {inner};
+        {keepalive}
+    }}
+    server {{
+        listen 127.0.0.1:{port} backlog=4096;
+        location / {{
+            {pass_on}
+        }}
+    }}
+}}
+"""
+KEEPALIVE = "keepalive 128; keepalive_requests 1000000000;"
+PASS_ON = {
+    "http": 'proxy_pass http://app; proxy_http_version 1.1; proxy_set_header Connection "";'
+    " proxy_set_header Host $http_host; proxy_set_header X-Forwarded-For $remote_addr;"
+    " proxy_set_header X-Forwarded-Proto $scheme;",
+    "uwsgi": "include /etc/nginx/uwsgi_params; uwsgi_pass app;",
+}
+
+
+def put_nginx_before(server: Server, place: Place) -> Server:
+    """It listens where the load comes; the server where it has been told."""
+    way, unix = server.entrant.front, server.entrant.by_unix_socket
+    server.inner = str(socket_path(place, server.port)) if unix else ("127.0.0.1", server.port)
+    server.port = free_port()
+    folder = Path(tempfile.mkdtemp(dir=place.folder, prefix="nginx-"))
+    text = NGINX.format(
+        user="user root;" if os.geteuid() == 0 else "",
+        folder=folder,
+        inner=f"unix:{server.inner}" if unix else "{}:{}".format(*server.inner),
+        port=server.port,
+        keepalive=KEEPALIVE if way == "http" else "",
+        pass_on=PASS_ON[way],
+    )
+    (folder / "nginx.conf").write_text(text)
+    command = ["/usr/sbin/nginx", "-p", str(folder), "-c", str(folder / "nginx.conf")]
+    try:
+        server.front = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=server.log,
+            stderr=server.log,
+            preexec_fn=lambda: settle(frozenset({place.core})),  # noqa: PLW1509 - no thread of ours is running
+            start_new_session=True,
+        )
+    except OSError:
+        stop([server])
+        raise
+    return server
 
 
 def wait_until_right(server: Server, scenario: Scenario) -> None:
     """Listening and answering right, or UnavailableError. A router may listen before its worker does."""
     began = time.monotonic()
-    wait_until_it_listens(server, began + START_SECONDS)
+    if server.inner:
+        wait_until_it_listens(server, began + START_SECONDS, server.inner)
+    wait_until_it_listens(server, began + START_SECONDS, ("127.0.0.1", server.port))
     while True:
         try:
             server.body = check(server.port, scenario, server.entrant)
@@ -224,15 +311,21 @@ def wait_until_right(server: Server, scenario: Scenario) -> None:
             time.sleep(0.1)
         else:
             break
-    server.pids = tree_of(server.process.pid)
+    server.pids = server.tree()
 
 
-def wait_until_it_listens(server: Server, deadline: float) -> None:
+def connect(place: tuple[str, int] | str) -> None:
+    with socket.socket(socket.AF_UNIX if isinstance(place, str) else socket.AF_INET) as sock:
+        sock.settimeout(1)
+        sock.connect(place)
+
+
+def wait_until_it_listens(server: Server, deadline: float, place: tuple[str, int] | str) -> None:
     while time.monotonic() < deadline:
         if server.process.poll() is not None:
             raise UnavailableError(f"it did not start: {reason_of(server.said())}")
         try:
-            socket.create_connection(("127.0.0.1", server.port), timeout=1).close()
+            connect(place)
         except OSError:
             time.sleep(LOOK_SECONDS)
         else:
@@ -248,18 +341,24 @@ def kill(process: "subprocess.Popen[bytes]", number: int) -> None:
         return
 
 
+def signal_all(server: Server, number: int) -> None:
+    for process in server.processes:
+        kill(process, number)
+
+
 def stop(servers: Iterable[Server]) -> None:
     """All at once: some take their time."""
     stopping = list(servers)
     for server in stopping:
-        kill(server.process, signal.SIGTERM)
-        kill(server.process, signal.SIGCONT)
+        signal_all(server, signal.SIGTERM)
+        signal_all(server, signal.SIGCONT)
     deadline = time.monotonic() + STOP_SECONDS
     for server in stopping:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            server.process.wait(max(0.0, deadline - time.monotonic()))
-        kill(server.process, signal.SIGKILL)  # also what is left of the group
-        server.process.wait()
+        for process in server.processes:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(max(0.0, deadline - time.monotonic()))
+            kill(process, signal.SIGKILL)  # also what is left of the group
+            process.wait()
         server.log.close()
 
 
@@ -274,19 +373,19 @@ class Pool:
     def pause(self) -> None:
         """Nobody runs but in its turn: some spin while they are idle, on the core of whoever is measured."""
         for server in self.up.values():
-            kill(server.process, signal.SIGSTOP)
+            signal_all(server, signal.SIGSTOP)
 
     def resume(self) -> None:
         for server in self.up.values():
-            kill(server.process, signal.SIGCONT)
+            signal_all(server, signal.SIGCONT)
 
     @contextlib.contextmanager
     def turn(self, server: Server) -> Iterator[None]:
-        kill(server.process, signal.SIGCONT)
+        signal_all(server, signal.SIGCONT)
         try:
             yield
         finally:
-            kill(server.process, signal.SIGSTOP)
+            signal_all(server, signal.SIGSTOP)
 
     def stop(self, names: Iterable[str]) -> None:
         stop([self.up.pop(name) for name in list(names) if name in self.up])

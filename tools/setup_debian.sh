@@ -76,6 +76,7 @@ for group in "$@"; do
         ;;
     bench)
         need libev-dev test -f /usr/include/ev.h
+        need nginx test -x /usr/sbin/nginx
         ;;
     count)
         need valgrind command -v valgrind

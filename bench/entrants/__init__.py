@@ -8,11 +8,12 @@ is one file here, and a new framework one file here and one for each application
 - A loop has them in bench/loops, a router in bench/routers; all loops run the same files, and so do all routers.
 
 The command runs in that folder. In it are filled in: {python} and {programs}, the interpreter of the entrant's
-environment and the folder of its programs; {app}, a module's name; {port} on 127.0.0.1; {size}, a number of the
-scenario; {threads}; {seconds}.
+environment and the folder of its programs; {app}, a module's name; {port} on 127.0.0.1; {socket}, the path of a Unix
+socket; {size}, a number of the scenario; {threads}; {seconds}.
 
-What listens on {port} is loaded from outside. A scenario without a load is measured by the process itself: it warms
-up, works for about {seconds}, prints one line of JSON and ends with status 0:
+What listens on {port} is loaded from outside; with a front that is nginx, which passes on to {port}, or to {socket} if
+the command names that. A scenario without a load is measured by the process itself: it warms up, works for about
+{seconds}, prints one line of JSON and ends with status 0:
 
     {"operations": 123456, "seconds": 0.98, "user": 0.95, "system": 0.01}  wall and CPU seconds of these operations
     {"wrong": "what it answered"}                                          it does not do what is asked
@@ -46,10 +47,18 @@ class Entrant:
     pythons: tuple[str, ...] = ("3.13", "3.12", "3.11")  # the first with which it installs
     wants: str = ""  # what else a machine needs, told when it does not install
     env: Mapping[str, str] = field(default_factory=dict)
+    front: Literal["", "http", "uwsgi"] = (
+        ""  # nginx listens on the port that is loaded, and passes on to {port} by this
+    )
+    whole: bool = False  # what nginx costs is counted too
     threads: int = 0  # that it has unless a scenario says how many; 0: they cannot be told by {threads}
     closes: bool = False  # it ends every connection, and says so
     only: frozenset[str] = frozenset()  # names of scenarios; empty is all those it has the application of
     leaves_out: Mapping[str, str] = field(default_factory=dict)  # scenarios that it cannot run, and why; reported
+
+    @property
+    def by_unix_socket(self) -> bool:
+        return any("{socket}" in word for word in self.command)
 
     @property
     def folder(self) -> Path:

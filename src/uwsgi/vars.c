@@ -14,7 +14,9 @@
 enum var {
     VAR_OTHER,
 #define VEL_UWSGI_VAR(name) VAR_##name,
+#define VEL_UWSGI_FIELD(name) VAR_##name,
 #include "uwsgi/vars.def"
+#undef VEL_UWSGI_FIELD
 #undef VEL_UWSGI_VAR
     VAR_COUNT
 };
@@ -45,11 +47,25 @@ static bool may_be_taken(struct vel_slice name) {
     return name.len > 0;
 }
 
-static enum var find_var(struct vel_slice name) {
-#define VEL_UWSGI_VAR(text)                                                                                            \
+#define IF_IS(text)                                                                                                    \
     if (name.len == sizeof(#text) - 1 && memcmp(name.at, #text, sizeof(#text) - 1) == 0)                               \
         return VAR_##text;
+
+static enum var find_var(struct vel_slice name) {
+#define VEL_UWSGI_VAR(text) IF_IS(text)
+#define VEL_UWSGI_FIELD(text)
 #include "uwsgi/vars.def"
+#undef VEL_UWSGI_FIELD
+#undef VEL_UWSGI_VAR
+    return VAR_OTHER;
+}
+
+/* Most of a packet are fields: they are looked for among four. */
+static enum var find_field(struct vel_slice name) {
+#define VEL_UWSGI_VAR(text)
+#define VEL_UWSGI_FIELD(text) IF_IS(text)
+#include "uwsgi/vars.def"
+#undef VEL_UWSGI_FIELD
 #undef VEL_UWSGI_VAR
     return VAR_OTHER;
 }
@@ -132,9 +148,10 @@ static bool is_shown(enum var var) {
 static int take_pair(struct reading *r, const struct vel_uwsgi_pair *pair) {
     if (!may_be_taken(pair->name))
         return 0;
-    enum var var = find_var(pair->name);
+    bool field = is_field(pair->name);
+    enum var var = field ? find_field(pair->name) : find_var(pair->name);
     if (var == VAR_OTHER)
-        return is_field(pair->name) ? take_field(r, pair) : take_var(r, pair);
+        return field ? take_field(r, pair) : take_var(r, pair);
     if (r->said[var].at != NULL)
         return refuse(r, -400, "repeated variable");
     r->said[var] = pair->value;

@@ -189,10 +189,17 @@ def test_what_is_no_network_is_refused(value: object, line: str) -> None:
 
 def test_nobody_is_trusted_and_two_fields_are_read_unless_more_is_said() -> None:
     assert Config().forwarded_allow_ips == ()
+    assert Config().proxy_allow_from == ()
     assert Config().forwarded_headers == ("x-forwarded-for", "x-forwarded-proto")
     given = build(call({"forwarded_headers": "X-Forwarded-Host, x-forwarded-for,x-forwarded-for"}))
     assert given.forwarded_headers == ("x-forwarded-host", "x-forwarded-for")
     assert build(call({"forwarded_headers": ["Forwarded"]})).forwarded_headers == ("forwarded",)
+
+
+def test_uwsgi_is_spoken_with_neighbours_unless_others_are_named() -> None:
+    assert Config().uwsgi_allow_from == ("127.0.0.0/8", "::1", "unix")
+    assert build(call({"uwsgi_allow_from": "10.0.0.0/8"})).uwsgi_allow_from == ("10.0.0.0/8",)
+    assert build(call({"uwsgi_allow_from": ""})).uwsgi_allow_from == ()
 
 
 @pytest.mark.parametrize(

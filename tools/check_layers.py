@@ -155,7 +155,7 @@ def check_text(root: Path) -> Iterator[str]:
             first = next((line for line in lines if not line.startswith("#!")), "")
             if lines and not pattern.match(first):
                 yield f"{path.relative_to(root)}:1: the first line does not say what the file is"
-            if len(lines) > most:
+            if len(lines) > most and path.name != "_core.pyi":  # one extension, one stub
                 yield f"{path.relative_to(root)}:{most}: {len(lines)} lines, at most {most}"
 
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from velocem import metrics
     from velocem.accelerators import accelerate
     from velocem.app import App
+    from velocem.events import Event, EventStream
     from velocem.exceptions import (
         BadRequest,
         Conflict,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
         TooManyRequests,
         Unauthorized,
         UnsupportedMediaType,
+        WebSocketClosed,
     )
     from velocem.groups import Group
     from velocem.headers import Headers
@@ -38,11 +40,13 @@ if TYPE_CHECKING:
     from velocem.responses import File, Html, Problem, Redirect, Response
     from velocem.router import Router
     from velocem.testing import AsyncClient, Client
+    from velocem.websocket import WebSocket
 
 # Where each name that is not a server's is: what is not asked for is not imported, so that a server is up sooner.
 PLACES = {
     "accelerators": ("accelerate",),
     "app": ("App",),
+    "events": ("Event", "EventStream"),
     "exceptions": (
         "BadRequest",
         "Conflict",
@@ -59,6 +63,7 @@ PLACES = {
         "TooManyRequests",
         "Unauthorized",
         "UnsupportedMediaType",
+        "WebSocketClosed",
     ),
     "groups": ("Group",),
     "headers": ("Headers",),
@@ -70,6 +75,7 @@ PLACES = {
     "responses": ("File", "Html", "Problem", "Redirect", "Response"),
     "router": ("Router",),
     "testing": ("AsyncClient", "Client"),
+    "websocket": ("WebSocket",),
 }
 MODULES = {name: f"velocem.{module}" for module, names in PLACES.items() for name in names}
 
@@ -85,8 +91,10 @@ __all__ = [
     "Cookie",
     "Cors",
     "Depends",
+    "Event",
     "EventLoop",
     "EventLoopPolicy",
+    "EventStream",
     "File",
     "Forbidden",
     "Form",
@@ -117,6 +125,8 @@ __all__ = [
     "TooManyRequests",
     "Unauthorized",
     "UnsupportedMediaType",
+    "WebSocket",
+    "WebSocketClosed",
     "__version__",
     "accelerate",
     "install",

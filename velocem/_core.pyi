@@ -5,12 +5,13 @@ from contextvars import Context
 from os import PathLike
 from socket import socket
 from ssl import SSLContext
-from typing import Any, Final, Self, TypeVarTuple, final
+from typing import Any, Final, Self, TypeVar, TypeVarTuple, final
 
 from _typeshed import FileDescriptorLike
 
 from velocem.types import Application, Reply
 
+_T = TypeVar("_T")
 _Ts = TypeVarTuple("_Ts")
 
 def process_title(title: str, /) -> None:
@@ -18,6 +19,19 @@ def process_title(title: str, /) -> None:
 
 def die_with_parent(signal: int, /) -> None:
     """Get the signal when the thread that forked this process ends; 0 takes it back."""
+
+def fan_out(
+    receivers: dict[Any, _T],
+    data: bytes,
+    text: bool,
+    events: bytes | None,
+    most: int,
+    /,
+) -> list[_T]:
+    """Send one message to the keys, which this server sends by; events is what those of streams get.
+
+    Gives the values of those that have more than ``most`` bytes waiting: their WebSockets are closed with 1013.
+    """
 
 @final
 class Board:
@@ -381,6 +395,8 @@ class Plan:
         # Media types in lower case; none: any.
         body_types: tuple[bytes, ...] = (),
         about: Any = None,
+        # The ASGI face takes the request, and reads its body as it comes.
+        handed: bool = False,
     ) -> Self: ...
     @property
     def call(self) -> Callable[..., Any]:
@@ -393,6 +409,10 @@ class Plan:
     @property
     def is_async(self) -> bool:
         """The call gives a coroutine."""
+
+    @property
+    def handed(self) -> bool:
+        """The ASGI face takes the request."""
 
     @property
     def wants_body(self) -> bool:
@@ -459,6 +479,16 @@ class RequestBase:
     def state(self) -> dict[str, Any]: ...
     @property
     def plan(self) -> Plan | None: ...
+
+@final
+class Sink:
+    """Where a streamed body goes."""
+
+    def __call__(self, data: bytes, /) -> Awaitable[None]:
+        """Send a piece; await what it gives."""
+
+    def over(self) -> asyncio.Future[bool | None]:
+        """False: nothing can be sent any more. None: the client has ended its side. True: the worker is to stop."""
 
 @final
 class Call:

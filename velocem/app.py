@@ -5,7 +5,7 @@ import contextlib
 from collections import Counter
 from collections.abc import Callable, Generator, Mapping
 from types import MappingProxyType
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from velocem import providers
 from velocem._core import Core
@@ -21,6 +21,11 @@ from velocem.router import Converter, Router, Slash
 from velocem.rsgi import Rsgi
 from velocem.running import make_all, make_router
 from velocem.signature import name_of
+from velocem.streams import TopicEvents
+from velocem.websocket import pack
+
+if TYPE_CHECKING:
+    from velocem.topics import Hub
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -31,7 +36,8 @@ class App(Group):
     """An application, for Velocem's server and for every other of ASGI, WSGI or RSGI.
 
     ``title``, ``version`` and ``description`` are for its documentation. ``blocking=True`` runs every ``def`` handler
-    in a thread. ``slash`` and ``converters`` are the router's. What is wrong with a route (an argument that comes
+    in a thread. ``slash`` and ``converters`` are the router's. ``pubsub`` is a Redis or Valkey through which topics
+    reach other workers: ``redis://localhost``. What is wrong with a route (an argument that comes
     from nowhere, two routes for the same) is a StartError when it starts.
     """
 
@@ -44,6 +50,7 @@ class App(Group):
         blocking: bool = False,
         slash: Slash = "redirect",
         converters: Mapping[str, Converter] = MappingProxyType({}),
+        pubsub: str | None = None,
     ) -> None:
         super().__init__(blocking=blocking)
         self.title = title
@@ -51,6 +58,8 @@ class App(Group):
         self.description = description
         self.slash: Slash = slash
         self.converters = dict(converters)
+        self.pubsub = pubsub
+        self.hubs: dict[asyncio.AbstractEventLoop, Hub] = {}  # of the loops that it is served on
         self.lifespans: list[Function] = []
         self.overrides: dict[Any, Any] = {}
         self.mounted: list[Mount] = []
@@ -126,6 +135,40 @@ class App(Group):
         """
         self._docs = None if path is None else (path, openapi)
         self._changed()
+
+    # --- topics
+
+    def publish(self, topic: str, message: Any) -> None:
+        """Send a message to all who have subscribed to a topic, in this worker, and with ``pubsub`` in every one.
+
+        Text and bytes are sent as they are, anything else as JSON. It may be called from any thread. RuntimeError when
+        the application is not served.
+        """
+        data, text = pack(message)
+        try:
+            here = self.hubs.get(asyncio.get_running_loop())
+        except RuntimeError:
+            here = None
+        if here is not None:
+            here.publish(topic, data, text)
+            return
+        if not self.hubs:
+            raise RuntimeError("the application is not served: nobody has subscribed")
+        loops = list(self.hubs.items())
+        for loop, hub in loops[:1] if self.pubsub else loops:
+            loop.call_soon_threadsafe(hub.publish, topic, data, text)
+
+    def events(self, *topics: str) -> TopicEvents:
+        """Answer with what is published under these names from now on, as server-sent events.
+
+        It is for a handler to return, of ``-> EventStream[T]``; nothing of it runs in Python for each subscriber.
+        """
+        return TopicEvents(self.hubs[asyncio.get_running_loop()], topics)
+
+    @property
+    def lost(self) -> int:
+        """Messages that may not have reached other workers, since Redis was not there."""
+        return sum(hub.bus.lost for hub in self.hubs.values() if hub.bus is not None)
 
     # --- telling
 

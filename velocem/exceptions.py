@@ -12,6 +12,15 @@ class ClientDisconnectedError(OSError):
     """What send() of an ASGI application raises once its client has gone."""
 
 
+class WebSocketClosed(ClientDisconnectedError):
+    """A WebSocket that is over: ``code`` and ``reason`` of its close (RFC 6455 7.4)."""
+
+    def __init__(self, code: int = 1006, reason: str = "") -> None:
+        super().__init__(f"the WebSocket is closed: {code} {reason}".rstrip())
+        self.code = code
+        self.reason = reason
+
+
 class StartError(RuntimeError):
     """An address or an application that cannot be served. The command exits with 3."""
 

@@ -10,11 +10,14 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from velocem.exceptions import StartError, title_of
+from velocem.groups import WEBSOCKET
 from velocem.logging import logger
 from velocem.mounts import headers_of, raw_path, scope_of
 from velocem.router import asgi_path
 from velocem.running import Running
+from velocem.streams import AsgiSink, send_all
 from velocem.types import Receive, Reply, Scope, Send, StartResponse, WSGIEnvironment
+from velocem.websocket import serve
 
 if TYPE_CHECKING:
     from velocem._core import Call
@@ -110,7 +113,8 @@ class Asgi:
             await self.lifespan(receive, send)
             return
         running = self.running.get(asyncio.get_running_loop()) or await self.start()  # of a server without lifespan
-        if scope["type"] != "http" or not await self.http(running, scope, receive, send):
+        answers = self.http if scope["type"] == "http" else self.websocket
+        if not await answers(running, scope, receive, send):
             await running.router.asgi(scope, receive, send)
 
     async def lifespan(self, receive: Receive, send: Send) -> None:
@@ -128,11 +132,18 @@ class Asgi:
         await self.stop()
         await send({"type": "lifespan.shutdown.complete"})
 
-    async def http(self, running: Running, scope: Scope, receive: Receive, send: Send) -> bool:
+    async def websocket(self, running: Running, scope: Scope, receive: Receive, send: Send) -> bool:
         """False for what is mounted."""
+        call = self.call(running, scope, WEBSOCKET)
+        if call.mounted:
+            return False
+        await serve(call, scope, receive, send, running.hub)
+        return True
+
+    def call(self, running: Running, scope: Scope, method: str) -> "Call":
         path, decoded = asgi_path(scope)
-        call = running.core().call(
-            scope["method"],
+        return running.core().call(
+            method,
             path.encode("utf-8", "surrogateescape" if decoded else "strict"),
             scope.get("query_string", b""),
             scope["headers"],
@@ -143,11 +154,15 @@ class Asgi:
             http_version=scope.get("http_version", "1.1"),
             decoded=decoded,
         )
+
+    async def http(self, running: Running, scope: Scope, receive: Receive, send: Send) -> bool:
+        """False for what is mounted."""
+        call = self.call(running, scope, scope["method"])
         if call.mounted:
             return False
         body = await read(receive, limit_of(call)) if call.wants_body and call.reply is None else b""
         if body is not None:  # else the client has gone before it had said what it wants
-            await respond(await answer(call, body), scope["method"], send)
+            await respond(await answer(call, body), scope["method"], receive, send)
         return True
 
 
@@ -168,7 +183,7 @@ async def read(receive: Receive, limit: int) -> bytes | None:
     return bytes(found)
 
 
-async def respond(reply: Reply, method: str, send: Send) -> None:
+async def respond(reply: Reply, method: str, receive: Receive, send: Send) -> None:
     parts = parts_of(reply)
     status, body = parts.status, parts.body
     try:
@@ -177,8 +192,9 @@ async def respond(reply: Reply, method: str, send: Send) -> None:
             await send({"type": "http.response.body", "body": b"" if bodiless(method, status) else body})
             return
         if not bodiless(method, status):
-            async for piece in body:
-                await send({"type": "http.response.body", "body": piece, "more_body": True})
+            if getattr(body, "events", False):  # which may let wait for the first: servers send the head with a body
+                await send({"type": "http.response.body", "body": b"", "more_body": True})
+            await send_all(AsgiSink(receive, send), body)
         await send({"type": "http.response.body", "body": b""})
     finally:
         await parts.close()

@@ -12,6 +12,8 @@ E = TypeVar("E", bound=type[BaseException])
 Function = Callable[..., Any]
 Errors = Mapping[type[BaseException], Function]
 
+WEBSOCKET = "WEBSOCKET"  # as the router calls it
+
 
 class RouteOptions(TypedDict, total=False):
     """What a route may say of itself, beside its path.
@@ -32,6 +34,8 @@ class RouteOptions(TypedDict, total=False):
     description: str
     deprecated: bool
     hidden: bool
+    subprotocols: Sequence[str]
+    message_limit: int | str
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -131,6 +135,29 @@ class Group:
     def options(self, pattern: str, **options: Unpack[RouteOptions]) -> Callable[[F], F]:
         """OPTIONS, which is otherwise answered with the methods that there are."""
         return self.route("OPTIONS", pattern, **options)
+
+    def ws(
+        self,
+        pattern: str,
+        *,
+        name: str | None = None,
+        host: str | None = None,
+        subprotocols: Sequence[str] = (),
+        message_limit: int | str | None = None,
+    ) -> Callable[[F], F]:
+        """A WebSocket: ``async def chat(ws: WebSocket[Msg, Msg], room: str)``; its arguments are a handler's.
+
+        ``before`` hooks run before the handshake is answered, the others do not. Of ``subprotocols`` the first that the
+        client offers is taken. ``message_limit`` is of what comes, in bytes or as "64k".
+        """
+        options: RouteOptions = {"subprotocols": tuple(subprotocols), "hidden": True}
+        if name is not None:
+            options["name"] = name
+        if host is not None:
+            options["host"] = host
+        if message_limit is not None:
+            options["message_limit"] = message_limit
+        return self.route(WEBSOCKET, pattern, **options)
 
     # --- hooks
 

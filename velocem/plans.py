@@ -10,7 +10,7 @@ from velocem._core import MISSING, Plan
 from velocem.errors import REQUEST as ERRORS_REQUEST
 from velocem.errors import ErrorMap, error_handler
 from velocem.exceptions import FieldError, Invalid, StartError
-from velocem.groups import Endpoint, Function
+from velocem.groups import WEBSOCKET, Endpoint, Function
 from velocem.pipeline import Hook, Program, Step
 from velocem.policies import size
 from velocem.providers import Provider
@@ -18,6 +18,7 @@ from velocem.rendering import Rendering
 from velocem.requests import Request
 from velocem.responses import JSON, Response
 from velocem.signature import Leaf, Parameter, Signature, Surroundings, name_of, place_of
+from velocem.websocket import SOCKET, Options, SocketProgram, WebSocket, kinds_of, reader, take
 
 if TYPE_CHECKING:
     from velocem.app import App
@@ -42,7 +43,7 @@ class Registry:
         from velocem.app import App  # noqa: PLC0415
 
         provided = {*self.providers, *self.resources, *self.overrides}
-        return Surroundings(path, {Request: "request", App: "app", **special}, provided, body)
+        return Surroundings(path, {Request: "request", App: "app", WebSocket: "websocket", **special}, provided, body)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,6 +58,7 @@ class About:
     errors: ErrorMap
     blocking: bool
     status: int
+    socket: SocketProgram | None = None
 
 
 class Refused:
@@ -118,25 +120,30 @@ class Builder:
         self.made: dict[Any, int] = {}
         self.making: list[Provider] = []
         self.parameters: list[Parameter] = []
+        self.place = ""
+        self.opens = False  # it is of a WebSocket
 
     # --- arguments
 
     def read(self, function: Function, special: Mapping[Any, str] = NOTHING) -> Signature:
         found = signature.read(function, self.registry.surroundings(self.path, body=self.body, special=special))
         self.parameters += found.parameters
+        self.place = f"{place_of(function)}: {name_of(function)}()"
         return found
 
     def inputs(self, function: Signature, special: Mapping[str, int] = NOTHING) -> tuple[int, ...]:
         """The slots of a function's arguments, after the steps that fill them."""
         return tuple(self.slot(one, special) for one in function.parameters)
 
-    def slot(self, one: Parameter, special: Mapping[str, int]) -> int:
+    def slot(self, one: Parameter, special: Mapping[str, int]) -> int:  # noqa: PLR0911
         if one.source in special:
             return special[one.source]
         if one.source == "request":
             return self.leaf((signature.REQUEST, "", None, 0, None))
         if one.source == "app":
             return self.constant(self.registry.app)
+        if one.source == "websocket":
+            return self.socket()
         if one.source == "type":
             return self.provided(one.kind)
         if one.source == "depends":
@@ -154,6 +161,11 @@ class Builder:
 
     def constant(self, value: Any) -> int:
         return self.leaf((signature.CONST, "", None, 0, value))
+
+    def socket(self) -> int:
+        if not self.opens:
+            raise StartError(f"{self.place}: a WebSocket is for @app.ws")
+        return self.constant(SOCKET)
 
     def blank(self) -> int:
         self.blanks += 1
@@ -279,6 +291,8 @@ class Made:
 
 def make(endpoint: Endpoint, path: Mapping[str, str], registry: Registry) -> Made:
     """One route: its handler as it is, where that will do, else a Program. StartError for what cannot be."""
+    if endpoint.methods == (WEBSOCKET,):
+        return make_socket(endpoint, path, registry)
     options = endpoint.options
     body = not (endpoint.methods and set(endpoint.methods) <= BODILESS)
     blocking = registry.threads is True or (registry.threads is not None and bool(options.get("blocking")))
@@ -303,6 +317,29 @@ def make(endpoint: Endpoint, path: Mapping[str, str], registry: Registry) -> Mad
     call, is_async = callable_of(program, endpoint, blocking=blocking)
     about = About(endpoint, handler, program, parameters, render, errors, blocking, status)
     return Made(call, builder.finished_leaves(), is_async, about)
+
+
+def make_socket(endpoint: Endpoint, path: Mapping[str, str], registry: Registry) -> Made:
+    """One route of ``@app.ws``: its plan gives the leaves, and what runs with them is beside it."""
+    builder = Builder(registry, path, body=False)
+    builder.opens = True
+    for one in endpoint.before:
+        builder.before(one)
+    handler = builder.read(endpoint.function)
+    if providers.kind_of(endpoint.function) != "await":
+        raise StartError(f"{builder.place}: the handler of a WebSocket is async def")
+    builder.handler(handler, behind_hooks=bool(endpoint.before))
+    errors = error_map(endpoint.errors, registry)
+    request = builder.leaf((signature.REQUEST, "", None, 0, None))
+    kind = next((one.kind for one in handler.parameters if one.source == "websocket"), None)
+    limit = endpoint.options.get("message_limit")
+    options = Options(
+        reader(kinds_of(kind)[0]), endpoint.options.get("subprotocols", ()), 0 if limit is None else size(limit)
+    )
+    render = rendering.rendering(handler.returns, 200, blocking=False)
+    program = SocketProgram(tuple(builder.steps), builder.blanks, request, errors, render, options)
+    about = About(endpoint, handler, None, tuple(builder.parameters), render, errors, False, 200, program)
+    return Made(take, builder.finished_leaves(), True, about)
 
 
 def assemble(

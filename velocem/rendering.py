@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from velocem import binding
+from velocem.events import EVENT_STREAM, FIELDS, EventChunks, event_of, is_events
 from velocem.pipeline import in_thread
 from velocem.responses import BYTES, JSON, TEXT, Chunks, Response, chunk_of, line_of, piece_of
 
@@ -23,6 +24,7 @@ class Rendering:
     stream_type: str = TEXT
     piece: Callable[[Any], bytes] = piece_of
     blocking: bool = False  # pieces of a generator that is not async are made in a thread
+    events: bool = False
 
     def __call__(self, value: Any) -> Response:
         """The response to what a handler returned."""
@@ -63,6 +65,10 @@ class Rendering:
 
     def of_stream(self, value: Any, status: int) -> Response:
         response = Response(b"", status, content_type=self.stream_type)
+        if self.events:
+            response.headers.pairs += FIELDS
+            response.body = EventChunks(value, self.piece)
+            return response
         threads = self.blocking and inspect.isgenerator(value)
         response.body = ThreadChunks(value, self.piece) if threads else Chunks(value, self.piece)
         return response
@@ -86,7 +92,9 @@ class ThreadChunks(Chunks):
 
 def rendering(returns: Any, status: int, *, blocking: bool) -> Rendering:
     """By the return annotation of a handler."""
-    bare, _ = binding.unwrap(returns)
+    bare, metadata = binding.unwrap(returns)
+    if is_events(metadata):
+        return Rendering(status, None, EVENT_STREAM, event_of, blocking, True)
     if typing.get_origin(bare) in ITERATORS:
         item = binding.unwrap(typing.get_args(bare)[0])[0]
         kind, piece = {str: (TEXT, chunk_of), bytes: (BYTES, chunk_of)}.get(item, (JSON_LINES, line_of))

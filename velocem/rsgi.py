@@ -52,7 +52,7 @@ class Exchange:
         self.read = False
 
     async def receive(self) -> dict[str, Any]:
-        if self.read:
+        if self.read or self.head:  # a body that nobody wanted is not read behind a response
             await self.protocol.client_disconnect()
             return {"type": "http.disconnect"}
         self.read = True
@@ -71,3 +71,5 @@ class Exchange:
             self.transport = self.protocol.response_stream(self.head["status"], headers)
         if body:
             await self.transport.send_bytes(bytes(body))
+        if not more:
+            self.transport = None  # its end is the response's

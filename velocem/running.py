@@ -4,7 +4,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from velocem import binding, plans, providers
@@ -21,6 +21,8 @@ from velocem.requests import Request
 from velocem.responses import Problem, Response
 from velocem.router import Route, RouteError, Router
 from velocem.signature import Surroundings, read, show
+from velocem.streams import send_all
+from velocem.topics import Hub
 from velocem.types import Reply
 
 if TYPE_CHECKING:
@@ -45,6 +47,7 @@ class Running:
         self.entered: Entered = []
         self.mounts: dict[Mount, Mounted] = {}
         self.endings = Endings()
+        self.hub = Hub(app.pubsub)
         self.router = Router()
         self.loop: asyncio.AbstractEventLoop | None = None
         self.watchdog: Watchdog | None = None
@@ -54,7 +57,9 @@ class Running:
     async def start(self) -> None:
         """Run the lifespan's functions as far as their ``yield``. Raises StartError, or what one of them raises."""
         self.loop = asyncio.get_running_loop()
+        self.app.hubs[self.loop] = self.hub
         try:
+            await self.hub.start()
             for one in self.in_order():
                 await self.enter(one)
             for mount in self.app.mounted:
@@ -63,6 +68,7 @@ class Running:
         except BaseException as error:
             await self.stop_mounts()
             await unwind(self.entered, error)
+            await self.stop_hub()
             raise
 
     async def stop(self) -> None:
@@ -73,6 +79,11 @@ class Running:
         await self.stop_mounts()
         self.resources.clear()
         await leave(self.entered)
+        await self.stop_hub()
+
+    async def stop_hub(self) -> None:
+        self.app.hubs.pop(asyncio.get_running_loop(), None)
+        await self.hub.stop()
 
     async def stop_mounts(self) -> None:
         for mounted in reversed(self.mounts.values()):
@@ -210,17 +221,6 @@ def stream(result: Any, plan: Plan) -> Reply:
     """For the core: the reply of a generator that a handler returned."""
     about: About = plan.about
     return about.rendering.of_stream(result, about.status).render()
-
-
-async def send_all(send: Callable[[bytes], Awaitable[None]], body: AsyncIterator[bytes]) -> None:
-    """For the core: send a body as it comes, and close it, however that ends."""
-    try:
-        async for piece in body:
-            await send(piece)
-    finally:
-        close = getattr(body, "aclose", None)
-        if close is not None:
-            await close()
 
 
 class Failed:

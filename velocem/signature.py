@@ -180,6 +180,7 @@ def source_of(kind: Any, metadata: tuple[Any, ...], around: Surroundings) -> str
 
 def special_of(bare: Any, around: Surroundings) -> str | None:
     """Request, App, and what hooks get; a subclass of one of them is it as well."""
+    bare = typing.get_origin(bare) or bare
     try:
         found = around.special.get(bare)
     except TypeError:  # no hash, so none of them

@@ -1,4 +1,5 @@
 /* The extension module velocem._core. */
+#include "py/fan.h"
 #include "py/loop/state.h"
 #include "py/process.h"
 #include "py/state.h"
@@ -61,7 +62,8 @@ static PyMethodDef loop_methods[] = {
 
 static int exec_module(PyObject *module) {
     struct vel_state *state = PyModule_GetState(module);
-    if (vel_state_init(state, module) < 0 || PyModule_AddFunctions(module, loop_methods) < 0)
+    if (vel_state_init(state, module) < 0 || PyModule_AddFunctions(module, loop_methods) < 0 ||
+        PyModule_AddFunctions(module, vel_fan_methods) < 0)
         return -1;
     if (PyModule_AddType(module, state->worker_type) < 0 || PyModule_AddType(module, state->router_type) < 0)
         return -1;

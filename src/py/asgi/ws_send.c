@@ -1,6 +1,8 @@
 /* The sending half of a WebSocket: accept or deny, messages out, the close. */
 #include "py/asgi/socket.h"
 
+#include "py/asgi/fan.h"
+
 #include "base/err.h"
 #include "http/field_check.h"
 #include "py/text.h"
@@ -100,6 +102,31 @@ static PyObject *send_message(struct vel_asgi_call *call, PyObject *message) {
     Py_XDECREF(bytes);
     Py_XDECREF(text);
     return err == 0 ? vel_asgi_sent(call) : NULL;
+}
+
+/* --- one of many ------------------------------------------------------------------------------------------------- */
+
+static int put_shared(struct vel_asgi_call *call, const struct vel_fan *fan) {
+    if (call->socket->deflates && fan->payload.len >= DEFLATE_LEAST)
+        return put_packed(call, fan->text ? VEL_WS_TEXT : VEL_WS_BINARY, fan->payload);
+    struct vel_loan loan = {.release = give_back, .owner = Py_NewRef(fan->owner)};
+    if (vel_exchange_data(call->exchange, fan->frame, &loan) != VEL_ENOMEM)
+        return 0;
+    Py_DECREF(fan->owner);
+    PyErr_NoMemory();
+    return -1;
+}
+
+int vel_asgi_fan(struct vel_asgi_call *call, const struct vel_fan *fan) {
+    if (call->socket == NULL || call->exchange == NULL || call->socket->state != VEL_ASGI_SOCKET_OPEN ||
+        vel_exchange_is_lost(call->exchange))
+        return 0;
+    if (vel_exchange_owed(call->exchange) <= fan->most)
+        return put_shared(call, fan);
+    vel_asgi__close(call, VEL_WS_TRY_LATER, VEL_SLICE("too slow"));
+    call->gone = true; /* what the application sends it now is no mistake */
+    vel_asgi_wake(call);
+    return 1;
 }
 
 /* --- the close --------------------------------------------------------------------------------------------------- */

@@ -255,6 +255,8 @@ static void on_request(struct vel_exchange *x) {
         hand_on(n, x);
     else if (w.lead != VEL_LEAD_PLAN)
         refuse(n, x, NULL, &w, w.lead, w.status);
+    else if (w.r.plan->handed)
+        hand_on(n, x);
     else if (!w.r.plan->wants_body || !has_body(x->head))
         run(n, x, NULL, &w);
     else if (!vel_plan_takes(w.r.plan, x->head))
@@ -297,6 +299,21 @@ static void on_abort(struct vel_exchange *x) {
         vel_native_call_end(call);
 }
 
+static void on_leave(struct vel_exchange *x) {
+    struct vel_native_call *call = x->app_data;
+    if (call != NULL && call->sink != NULL)
+        vel_sink_leave(call->sink);
+}
+
+static void on_drain(struct vel_exchange *x) {
+    struct vel_native_call *call = x->app_data;
+    if (call == NULL)
+        return;
+    call->drains = true;
+    if (call->sink != NULL)
+        vel_sink_drain(call->sink);
+}
+
 const struct vel_app_ops vel_native_ops = {
     .asks_for_body = true,
     .on_request = on_request,
@@ -304,6 +321,8 @@ const struct vel_app_ops vel_native_ops = {
     .on_end = on_end,
     .on_turn = on_turn,
     .on_abort = on_abort,
+    .on_leave = on_leave,
+    .on_drain = on_drain,
 };
 
 /* --- life -------------------------------------------------------------------------------------------------------- */

@@ -44,6 +44,7 @@ struct vel_native_call {
     int64_t limit; /* of the body; -1: none of its own */
     uint8_t holders;
     bool collecting;
+    bool drains;
 };
 
 static inline struct vel_native *vel_native_of(struct vel_exchange *x) {
@@ -78,3 +79,9 @@ PyObject *vel_sink_new(struct vel_native *n, struct vel_exchange *x);
 void vel_sink_credit(PyObject *sink);
 /* Nothing can be sent any more: who tries hears that the client has gone. */
 void vel_sink_end(PyObject *sink);
+/* The client has ended its side: mostly it is gone, but it may still read. */
+void vel_sink_leave(PyObject *sink);
+/* The worker stops: a stream that would never end by itself is to come to its end. */
+void vel_sink_drain(PyObject *sink);
+/* bytes for a stream that nobody waits for: 1 when more than `most` wait already, 0, or -1 with an exception. */
+int vel_sink_put(PyObject *sink, PyObject *bytes, uint64_t most);

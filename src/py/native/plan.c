@@ -90,15 +90,15 @@ static PyObject *or_null(PyObject *given) {
 }
 
 static int take(struct vel_plan *plan, PyObject *args, PyObject *kwargs) {
-    static const char *const names[] = {"call",         "leaves",     "is_async",   "status", "encode",
-                                        "content_type", "body_limit", "body_types", "about",  NULL};
+    static const char *const names[] = {"call",       "leaves",     "is_async", "status", "encode", "content_type",
+                                        "body_limit", "body_types", "about",    "handed", NULL};
     struct vel_state *state = vel_state_of(Py_TYPE(plan));
     PyObject *call, *leaves, *encode = NULL, *content_type = NULL, *body_types = NULL, *about = NULL;
-    int is_async = 0, status = 200;
+    int is_async = 0, status = 200, handed = 0;
     long long limit = -1;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OO!|$piOOLO!O:Plan", (char **)names, &call, &PyTuple_Type, &leaves,
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OO!|$piOOLO!Op:Plan", (char **)names, &call, &PyTuple_Type, &leaves,
                                      &is_async, &status, &encode, &content_type, &limit, &PyTuple_Type, &body_types,
-                                     &about))
+                                     &about, &handed))
         return -1;
     if (status < 200 || status > 999) {
         PyErr_Format(PyExc_ValueError, "status must be from 200 to 999, not %d", status);
@@ -117,6 +117,7 @@ static int take(struct vel_plan *plan, PyObject *args, PyObject *kwargs) {
     plan->body_limit = limit;
     plan->status = (unsigned)status;
     plan->is_async = is_async;
+    plan->handed = handed;
     return plan->body_types != NULL ? take_leaves(state, plan, leaves) : -1;
 }
 
@@ -171,6 +172,7 @@ static PyMemberDef members[] = {
     {"about", T_OBJECT, offsetof(struct vel_plan, about), READONLY, "Whatever was given for it."},
     {"call", T_OBJECT, offsetof(struct vel_plan, call), READONLY, "What is called with the leaves."},
     {"is_async", T_BOOL, offsetof(struct vel_plan, is_async), READONLY, "The call gives a coroutine."},
+    {"handed", T_BOOL, offsetof(struct vel_plan, handed), READONLY, "The ASGI face takes the request."},
     {"wants_body", T_BOOL, offsetof(struct vel_plan, wants_body), READONLY, "One of the leaves is of the body."},
     {"encode", T_OBJECT, offsetof(struct vel_plan, encode), READONLY, "Makes bytes of a result, or None."},
     {"content_type", T_OBJECT, offsetof(struct vel_plan, content_type), READONLY, "Of what encode makes, or None."},

@@ -42,6 +42,7 @@ struct vel_plan {
     unsigned status;
     bool is_async;
     bool wants_body;
+    bool handed; /* the ASGI face takes the request, and reads its body as it comes */
 };
 
 /* More arguments than any handler has. */

@@ -56,11 +56,20 @@ PyObject *vel_run(struct vel_reading *r, struct vel_answer *answer, PyObject **b
     return result;
 }
 
+/* A WebSocket is no method, though the router knows it as one. */
+static int drop_websocket(PyObject *list) {
+    for (Py_ssize_t i = PyList_GET_SIZE(list); i > 0; i--)
+        if (PyUnicode_CompareWithASCIIString(PyList_GET_ITEM(list, i - 1), "WEBSOCKET") == 0 &&
+            PyList_SetSlice(list, i - 1, i, NULL) < 0)
+            return -1;
+    return 0;
+}
+
 /* RFC 9110 15.5.6: what the path has; OPTIONS itself is always answered. */
 static PyObject *allowed(const struct vel_reading *r) {
     PyObject *names = vel_asking_allow(r->asking);
     PyObject *list = names != NULL ? PySequence_List(names) : NULL;
-    PyObject *options = list != NULL ? PyUnicode_FromString("OPTIONS") : NULL;
+    PyObject *options = list != NULL && drop_websocket(list) == 0 ? PyUnicode_FromString("OPTIONS") : NULL;
     int has = options != NULL ? PySequence_Contains(list, options) : -1;
     if (has == 0)
         has = PyList_Append(list, options);

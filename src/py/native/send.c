@@ -102,6 +102,8 @@ static int begin_stream(struct vel_native *n, struct vel_exchange *x, struct vel
         return -1;
     }
     Py_XSETREF(call->sink, sink);
+    if (call->drains)
+        vel_sink_drain(sink);
     Py_XSETREF(call->context, Py_NewRef(in));
     call->after = answer->after;
     answer->after = NULL;

@@ -12,6 +12,8 @@ struct sink {
     struct vel_exchange *x;    /* not owned; NULL: it is over */
     PyObject *gone_error;
     PyObject *sender; /* a future that waits for credit, or NULL */
+    PyObject *over;   /* a future of who wants to hear of the end, or NULL */
+    bool drains;
 };
 
 static PyObject *raise_gone(struct sink *sink) {
@@ -80,11 +82,57 @@ void vel_sink_credit(PyObject *o) {
         vel_tasks_resolve(sink->native->tasks, sender, Py_None);
 }
 
+/* --- the end ----------------------------------------------------------------------------------------------------- */
+
+static void tell_over(struct sink *sink, PyObject *drains) {
+    PyObject *over = sink->over;
+    sink->over = NULL;
+    if (over != NULL)
+        vel_tasks_resolve(sink->native->tasks, over, drains);
+}
+
 void vel_sink_end(PyObject *o) {
     struct sink *sink = (struct sink *)o;
+    if (sink->native == NULL)
+        return;
     vel_sink_credit(o);
+    tell_over(sink, Py_False);
     sink->x = NULL;
     sink->native = NULL;
+}
+
+void vel_sink_leave(PyObject *o) {
+    struct sink *sink = (struct sink *)o;
+    if (sink->native != NULL)
+        tell_over(sink, Py_None);
+}
+
+void vel_sink_drain(PyObject *o) {
+    struct sink *sink = (struct sink *)o;
+    sink->drains = true;
+    if (sink->native != NULL)
+        tell_over(sink, Py_True);
+}
+
+static PyObject *get_over(PyObject *o, PyObject *unused) {
+    struct sink *sink = (struct sink *)o;
+    (void)unused;
+    if (sink->native == NULL || sink->x == NULL)
+        return raise_gone(sink);
+    PyObject *future = vel_tasks_future(sink->native->tasks);
+    if (future == NULL)
+        return NULL;
+    Py_XSETREF(sink->over, Py_NewRef(future));
+    if (sink->drains)
+        tell_over(sink, Py_True);
+    return future;
+}
+
+int vel_sink_put(PyObject *o, PyObject *bytes, uint64_t most) {
+    struct sink *sink = (struct sink *)o;
+    if (sink->x == NULL || vel_exchange_is_lost(sink->x))
+        return 0;
+    return vel_exchange_owed(sink->x) <= most ? put(sink, bytes) : 1;
 }
 
 /* --- the type ---------------------------------------------------------------------------------------------------- */
@@ -104,11 +152,20 @@ PyObject *vel_sink_new(struct vel_native *n, struct vel_exchange *x) {
 static void dealloc(PyObject *o) {
     struct sink *sink = (struct sink *)o;
     PyTypeObject *type = Py_TYPE(o);
+    Py_CLEAR(sink->over);
     Py_CLEAR(sink->sender);
     Py_CLEAR(sink->gone_error);
     type->tp_free(o);
     Py_DECREF(type);
 }
+
+static PyMethodDef methods[] = {
+    {"over", get_over, METH_NOARGS,
+     "over($self, /)\n--\n\nA future: False when nothing can be sent any more, None when the client has ended its "
+     "side,\n"
+     "True when the worker is to stop."},
+    {NULL, NULL, 0, NULL},
+};
 
 static PyMemberDef members[] = {
     {"__vectorcalloffset__", T_PYSSIZET, offsetof(struct sink, vectorcall), READONLY, NULL},
@@ -119,6 +176,7 @@ static PyType_Slot slots[] = {
     {Py_tp_doc, "sink(data)\n--\n\nSends a piece of the body; await what it gives."},
     {Py_tp_dealloc, dealloc},
     {Py_tp_call, PyVectorcall_Call},
+    {Py_tp_methods, methods},
     {Py_tp_members, members},
     {0, NULL},
 };

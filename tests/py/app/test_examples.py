@@ -2,6 +2,7 @@
 
 import gzip
 import importlib
+import json
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,8 @@ from typing import Any
 
 import pytest
 from support.databases import postgres
+from websockets.exceptions import ConnectionClosedError
+from websockets.sync.client import connect
 
 from velocem import App, Client, Server
 
@@ -133,6 +136,31 @@ def test_routing() -> None:
     assert routing.answer("PUT", "/users/42") == "/users/42 has GET, HEAD"
     assert routing.answer("GET", "/users/x") == "there is no /users/x"
     assert routing.r.url("user", id=42) == "/users/42"
+
+
+def test_chat_by_the_server() -> None:
+    with Server(load("chat").app) as server:
+        url = server.url.replace("http", "ws", 1) + "/chat/a"
+        with connect(url) as one, connect(url) as two:
+            for ws in (one, two):  # both are there once each has heard itself
+                ws.send('{"who":"me","text":"here"}')
+                assert json.loads(ws.recv(timeout=10)) == {"who": "me", "text": "here"}
+            one.send('{"who":"a"}')
+            assert json.loads(one.recv(timeout=10))["who"] == "me"  # of two
+            with pytest.raises(ConnectionClosedError, match=r"1007.*text: is missing"):
+                one.recv(timeout=10)
+
+
+def test_events_by_the_server() -> None:
+    with Server(load("events").app) as server:
+        asked = urllib.request.Request(server.url + "/ticks", headers={"Last-Event-ID": "41"})
+        with urllib.request.urlopen(asked, timeout=10) as ticks:
+            assert [ticks.readline() for _ in range(4)] == [b"id: 42\n", b'data: {"n":42}\n', b"\n", b"id: 43\n"]
+        with urllib.request.urlopen(server.url + "/news", timeout=10) as news:
+            urllib.request.urlopen(server.url + "/news?n=7", data=b"", timeout=10).close()
+            assert news.readline() == b'data: {"n":7}\n'
+        with urllib.request.urlopen(server.url + "/lines?n=2", timeout=10) as lines:
+            assert lines.read() == b'{"n":0}\n{"n":1}\n'
 
 
 def test_mounts() -> None:

@@ -3,7 +3,7 @@
 
 #include "micro.h"
 
-static void add(enum vel_access_format format) {
+static void add(enum vel_access_kind format) {
     static struct vel_access log = {.fd = -1};
     static const union vel_addr peer = {.v4 = {.sin_family = AF_INET, .sin_addr = {0x0100007F}}};
     struct vel_access_entry entry = {

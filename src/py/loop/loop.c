@@ -99,7 +99,13 @@ static int64_t wait_of(struct vel_aio *loop) {
     return loop->ready.len > 0 || loop->stopping ? 0 : vel_aio__timers_wait(loop);
 }
 
-static int ask_kernel(struct vel_aio *loop, int64_t wait) {
+/* Signals first: one that came when no Python ran may have had its byte in the wake-up pipe read by a turn that did not
+ * wait. After this look, its byte ends the wait. */
+static int ask_kernel(struct vel_aio *loop) {
+    int64_t wait = wait_of(loop);
+    if (wait != 0 && PyErr_CheckSignals() < 0)
+        return -1;
+    wait = wait_of(loop); /* a handler may have called the loop */
     if (wait != 0) {
         atomic_store(&loop->inbox.asleep, true);
         if (atomic_load(&loop->inbox.filled))
@@ -132,7 +138,7 @@ static int empty_inbox(struct vel_aio *loop) {
 static int run_round(struct vel_aio *loop) {
     if (empty_inbox(loop) < 0)
         return -1;
-    if (!may_skip(loop) && (vel_aio__settle_all(loop) < 0 || ask_kernel(loop, wait_of(loop)) < 0))
+    if (!may_skip(loop) && (vel_aio__settle_all(loop) < 0 || ask_kernel(loop) < 0))
         return -1;
     if (empty_inbox(loop) < 0)
         return -1;

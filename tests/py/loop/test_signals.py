@@ -1,6 +1,7 @@
 """Signals: while the loop sleeps, between two runs, and those that end a run."""
 
 import asyncio
+import ctypes
 import os
 import signal
 import sys
@@ -203,3 +204,31 @@ def test_system_exit_of_a_callback_leaves_the_run(loop: asyncio.AbstractEventLoo
     loop.call_soon(loop.stop)
     loop.run_forever()
     assert after == [1]
+
+
+def test_a_signal_that_came_when_no_python_ran_is_handled_before_the_loop_sleeps(
+    loop: asyncio.AbstractEventLoop,
+) -> None:
+    """As when its byte in the wake-up pipe was read by a turn that did not wait: nothing would end the next wait."""
+    told: list[str] = []
+
+    def on_signal(*_: object) -> None:
+        told.append("signal")
+        loop.stop()
+
+    def give_up() -> None:
+        told.append("nobody looked")
+        loop.stop()
+
+    old = signal.signal(signal.SIGUSR1, on_signal)
+    old_fd = signal.set_wakeup_fd(-1)
+    try:
+        kill = ctypes.CDLL(None).kill  # Python's own looks for signals itself
+        loop.call_soon(kill, os.getpid(), int(signal.SIGUSR1))
+        timer = loop.call_later(10, give_up)
+        loop.run_forever()
+        timer.cancel()
+    finally:
+        signal.set_wakeup_fd(old_fd)
+        signal.signal(signal.SIGUSR1, old)
+    assert told == ["signal"]

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
@@ -22,11 +23,16 @@ CONVERTED = ("text", "int", "float", "bool")
 def routes(app: App) -> str:
     """A line for each route, in columns, as they were added."""
     rows = [
-        (",".join(one.methods or ("*",)), one.host + one.pattern, told(one.target), one.place)
+        (",".join(one.methods or ("*",)), one.host + one.pattern, told(one.target), near(one.place))
         for one in app.router().routes
     ]
     widths = [max((len(row[column]) for row in rows), default=0) for column in range(3)]
     return "\n".join("  ".join([*(row[i].ljust(widths[i]) for i in range(3)), row[3]]) for row in rows)
+
+
+def near(place: str) -> str:
+    """Without the folder where one is."""
+    return place.removeprefix(os.getcwd() + os.sep)
 
 
 def told(target: object) -> str:

@@ -3,12 +3,14 @@
 import asyncio
 import atexit
 import contextvars
+import os
 import threading
 import traceback
-from collections.abc import Callable, Coroutine, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+from velocem._core import FileParts
 from velocem.exceptions import StartError, title_of
 from velocem.groups import WEBSOCKET
 from velocem.logging import logger
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 LARGEST_BODY = 1 << 30  # where neither a route nor Limits says less: as the server's own --limit-body
 BODILESS = frozenset({204, 304})
+FILE_BLOCK = 1 << 16
 
 
 def bodiless(method: str, status: int) -> bool:
@@ -36,7 +39,7 @@ class Parts(NamedTuple):
 
     status: int
     headers: list[tuple[bytes, bytes]]
-    body: Any
+    body: Any  # bytes, or an async iterator of them
     after: Callable[[], Any] | None
 
     async def close(self) -> None:
@@ -51,10 +54,27 @@ class Parts(NamedTuple):
 
 def parts_of(reply: Reply) -> Parts:
     status, headers, body = reply[0], list(reply[1]), reply[2]
-    whole = isinstance(body, bytes) and status not in BODILESS and status >= 200
-    if whole and not any(name.lower() == b"content-length" for name, _ in headers):
-        headers.append((b"content-length", str(len(body)).encode()))
-    return Parts(status, headers, body, reply[3] if len(reply) == 4 else None)
+    length = len(body) if isinstance(body, bytes) else body.length if isinstance(body, FileParts) else None
+    known = status in BODILESS or status < 200 or any(name.lower() == b"content-length" for name, _ in headers)
+    if length is not None and not known:
+        headers.append((b"content-length", str(length).encode()))
+    content = blocks_of(body) if isinstance(body, FileParts) else body
+    return Parts(status, headers, content, reply[3] if len(reply) == 4 else None)
+
+
+async def blocks_of(parts: FileParts) -> AsyncIterator[bytes]:
+    """A file's, read as they are sent."""
+    for part in parts:
+        if isinstance(part, bytes):
+            yield part
+            continue
+        at, end = part[0], sum(part)
+        while at < end:
+            block = os.pread(parts.fileno(), min(end - at, FILE_BLOCK), at)
+            if not block:
+                raise OSError("a file has become shorter while it was sent")
+            yield block
+            at += len(block)
 
 
 async def answer(call: "Call", body: bytes) -> Reply:

@@ -13,6 +13,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Gene
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar, cast
 
+from velocem._core import FileBody
 from velocem.logging import logger
 from velocem.providers import Kind
 from velocem.responses import Chunks, Response, Stream
@@ -57,7 +58,7 @@ class Endings:
 
     def add(self, response: Response, rest: Rest) -> None:
         """A stream ends when it is closed, anything else at once."""
-        if isinstance(response.body, bytes):
+        if isinstance(response.body, bytes | FileBody):
             self.begin(rest)
         else:
             response.body = Ending(response.body, rest, self)

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from velocem.exceptions import title_of
+from velocem._core import FileBody
+from velocem.exceptions import NotFound, title_of
 from velocem.headers import Headers, Pairs, RawPairs
 
 Stream = AsyncIterator[bytes]
@@ -41,7 +42,7 @@ class Response:
     ) -> None:
         self.status = status
         self.headers = Headers(headers)
-        self.body: bytes | Stream = make_body(body)
+        self.body: bytes | Stream | FileBody = make_body(body)
         kind = content_type or self.default_type or (TEXT if isinstance(body, str) else BYTES)
         if content_type:
             self.headers["content-type"] = kind
@@ -81,7 +82,7 @@ class Response:
         """Have the client forget a cookie, of that path and domain."""
         self.set_cookie(name, "", max_age=0, path=path, domain=domain)
 
-    def render(self) -> tuple[int, RawPairs, bytes | Stream]:
+    def render(self) -> tuple[int, RawPairs, bytes | Stream | FileBody]:
         """For the core: status, fields and body."""
         return self.status, self.headers.raw(), self.body
 
@@ -112,10 +113,11 @@ class Redirect(Response):
 
 
 class File(Response):
-    """A file, whole: ``File("report.pdf", download=True)``.
+    """A file: ``File("report.pdf", download=True)``.
 
-    ``content_type`` is told by the name unless it is given. ``download`` has the browser save it, under its name or the
-    one that is given. Raises what opening it does: OSError, FileNotFoundError among them.
+    It is sent as it is on the disk, with its validators: conditions (304) and ranges (206) are answered by the core.
+    ``content_type`` is told by the name unless it is given. ``download`` has the browser save it, under its name or
+    the one that is given. A file that is not there is a NotFound; other OSErrors are raised as they are.
     """
 
     def __init__(
@@ -129,7 +131,11 @@ class File(Response):
     ) -> None:
         file = Path(fspath(path))
         kind = content_type or mimetypes.guess_type(file.name)[0] or BYTES
-        super().__init__(file.read_bytes(), status, headers, content_type=kind)
+        super().__init__(b"", status, headers, content_type=kind)
+        try:
+            self.body = FileBody(file)
+        except FileNotFoundError:
+            raise NotFound from None
         if download:
             name = download if isinstance(download, str) else file.name
             # RFC 6266: browsers take the form that can say any character; the other would need quoting.

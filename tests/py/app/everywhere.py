@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from velocem import App, Body, Form, Group, Header, NotFound, Request, Response
+from velocem import App, Body, File, Form, Group, Header, NotFound, Request, Response
 from velocem.types import StartResponse, WSGIEnvironment
 
 app = App()
@@ -113,6 +113,11 @@ def cookies() -> Response:
 @app.get("/request")
 def request(req: Request) -> dict[str, Any]:
     return {"method": req.method, "path": req.path, "query": req.query, "scheme": req.scheme, "host": req.host}
+
+
+@app.get("/file")
+def file(s: Session) -> File:
+    return File(__file__, content_type="text/x-python")
 
 
 @app.get("/nothing")

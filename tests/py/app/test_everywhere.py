@@ -84,7 +84,8 @@ def test_it_is_the_same_application(place: Place) -> None:
         bodies(c)
         streams_and_mounts(c)
         assert c.get("/session").json() is True
-        wait_for(lambda: place.said().count("session ended") == 2)  # that of the stream, too
+        files(c)
+        wait_for(lambda: place.said().count("session ended") == 6)  # that of the stream and of files, too
         assert c.get("/thread").text != ""
         failed = c.get("/fail")
         assert (failed.status_code, failed.json()["status"]) == (500, 500)
@@ -136,6 +137,19 @@ def bodies(c: httpx.Client) -> None:
     assert c.post("/size", content=b"x" * (1 << 20)).json() == 1 << 20
     assert c.post("/size", content=iter([b"x" * 1000] * 100)).json() == 100_000  # chunked
     assert c.post("/size", content=b"x" * ((1 << 20) + 1)).status_code == 413
+
+
+def files(c: httpx.Client) -> None:
+    source = (HERE / "everywhere.py").read_bytes()
+    whole = c.get("/file")
+    assert (whole.content, whole.headers["content-type"]) == (source, "text/x-python")
+    assert whole.headers["content-length"] == str(len(source))
+    part = c.get("/file", headers={"range": "bytes=5-9"})
+    assert (part.status_code, part.content) == (206, source[5:10])
+    assert part.headers["content-range"] == f"bytes 5-9/{len(source)}"
+    same = c.get("/file", headers={"if-none-match": whole.headers["etag"]})
+    assert (same.status_code, same.content) == (304, b"")
+    assert c.head("/file").headers["content-length"] == str(len(source))
 
 
 def streams_and_mounts(c: httpx.Client) -> None:

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from velocem._core import FileBody
+from velocem.exceptions import NotFound
 from velocem.headers import Headers
 from velocem.responses import Chunks, File, Html, Problem, Redirect, Response, chunk_of
 
@@ -106,9 +108,13 @@ def test_a_file_tells_its_type_and_its_name(tmp_path: Path) -> None:
     path.write_bytes(b"%PDF")
     assert File(path).headers.pairs == [("content-type", "application/pdf")]
     assert File(path, download=True).headers["content-disposition"] == "attachment; filename*=UTF-8''%C3%BC%201.pdf"
-    assert File(path, download="a.pdf").render()[2] == b"%PDF"
-    with pytest.raises(FileNotFoundError):
+    body = File(path, download="a.pdf").render()[2]
+    assert isinstance(body, FileBody)
+    assert body.size == 4
+    with pytest.raises(NotFound):
         File(tmp_path / "none")
+    with pytest.raises(OSError, match="."):
+        File(tmp_path)
 
 
 async def letters() -> AsyncIterator[str]:

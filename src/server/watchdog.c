@@ -1,6 +1,7 @@
 /* The watchdog's thread. */
 #include "server/watchdog.h"
 
+#include "base/clock.h"
 #include "base/err.h"
 
 #include <errno.h>
@@ -17,10 +18,12 @@ static void look_at(struct vel_watchdog *dog, size_t which) {
     if (sign == 0 || sign != it->last) {
         it->last = sign;
         it->looks = 0;
+        it->since = vel_clock_ms();
         it->told = false;
         return;
     }
-    if (++it->looks >= dog->looks && !it->told) {
+    /* Both: looks that come too fast, by a wait that does not wait, are no time. */
+    if (++it->looks >= dog->looks && vel_clock_ms() - it->since >= dog->deadline_ms && !it->told) {
         it->told = true;
         dog->on_stuck(dog->arg, which);
     }
@@ -95,6 +98,7 @@ static void free_locks(struct vel_watchdog *dog) {
 
 int vel_watchdog_start(struct vel_watchdog *dog, uint64_t deadline_ms) {
     dog->period_ms = period_of(deadline_ms);
+    dog->deadline_ms = deadline_ms;
     dog->looks = (unsigned)((deadline_ms + dog->period_ms - 1) / dog->period_ms);
     dog->ends = false;
     errno = init_locks(dog);

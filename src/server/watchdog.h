@@ -15,6 +15,7 @@ struct vel_watched {
     void *arg;
     uint64_t last; /* the watchdog's own from here on */
     unsigned looks;
+    uint64_t since; /* by vel_clock_ms */
     bool told;
 };
 
@@ -23,7 +24,7 @@ struct vel_watchdog {
     size_t n;
     void (*on_stuck)(void *arg, size_t which); /* once for each time that one is stuck */
     void *arg;
-    uint64_t period_ms;
+    uint64_t deadline_ms, period_ms;
     unsigned looks; /* in a deadline */
     pthread_mutex_t lock;
     pthread_cond_t ended;
@@ -31,8 +32,9 @@ struct vel_watchdog {
     bool ends, runs;
 };
 
-/* Looks from now on; deadline_ms is more than 0. Counted in looks and not by a clock: a process that was stopped, or
- * a machine that slept, has lost no time. No signal is given to the thread. VEL_OK, VEL_ESYS (errno is set). */
+/* Looks from now on; deadline_ms is more than 0. Counted in looks as well as by the clock: a process that was
+ * stopped, or a machine that slept, has lost no time. No signal is given to the thread. VEL_OK, VEL_ESYS (errno is
+ * set). */
 int vel_watchdog_start(struct vel_watchdog *dog, uint64_t deadline_ms);
 
 /* Ends it, and waits for that. Does nothing when it does not run. */

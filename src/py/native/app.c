@@ -54,11 +54,18 @@ static void unlook(struct work *w) {
     Py_XDECREF(w->r.faults.list);
 }
 
+/* As a task of asyncio's has it: of what is no Exception, two end the loop, and the others only what has raised them.
+ */
 static void raise_later(struct vel_native *n, PyObject *broken) {
     if (broken == NULL)
         return;
+    bool ends = PyErr_GivenExceptionMatches(broken, PyExc_SystemExit) ||
+                PyErr_GivenExceptionMatches(broken, PyExc_KeyboardInterrupt);
     vel_set_raised(broken);
-    vel_aio_raise_later(n->tasks->loop);
+    if (ends)
+        vel_aio_raise_later(n->tasks->loop);
+    else
+        vel_log(n->core->log, VEL_LOG_ERROR, "the handler failed");
 }
 
 static void refuse(struct vel_native *n, struct vel_exchange *x, struct vel_native_call *call, struct work *w,

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from velocem import metrics
     from velocem.accelerators import accelerate
     from velocem.app import App
+    from velocem.background import Background
     from velocem.events import Event, EventStream
     from velocem.exceptions import (
         BadRequest,
@@ -40,12 +41,14 @@ if TYPE_CHECKING:
     from velocem.responses import File, Html, Problem, Redirect, Response
     from velocem.router import Router
     from velocem.testing import AsyncClient, Client
+    from velocem.uploads import Upload
     from velocem.websocket import WebSocket
 
 # Where each name that is not a server's is: what is not asked for is not imported, so that a server is up sooner.
 PLACES = {
     "accelerators": ("accelerate",),
     "app": ("App",),
+    "background": ("Background",),
     "events": ("Event", "EventStream"),
     "exceptions": (
         "BadRequest",
@@ -75,6 +78,7 @@ PLACES = {
     "responses": ("File", "Html", "Problem", "Redirect", "Response"),
     "router": ("Router",),
     "testing": ("AsyncClient", "Client"),
+    "uploads": ("Upload",),
     "websocket": ("WebSocket",),
 }
 MODULES = {name: f"velocem.{module}" for module, names in PLACES.items() for name in names}
@@ -82,6 +86,7 @@ MODULES = {name: f"velocem.{module}" for module, names in PLACES.items() for nam
 __all__ = [
     "App",
     "AsyncClient",
+    "Background",
     "BadRequest",
     "Body",
     "Client",
@@ -125,6 +130,7 @@ __all__ = [
     "TooManyRequests",
     "Unauthorized",
     "UnsupportedMediaType",
+    "Upload",
     "WebSocket",
     "WebSocketClosed",
     "__version__",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from velocem import providers
 from velocem._core import Core
+from velocem.background import Background, background
 from velocem.exceptions import StartError
 from velocem.faces import Asgi, Wsgi
 from velocem.groups import Endpoint, Errors, Function, Group, caller
@@ -16,12 +17,13 @@ from velocem.importer import is_asgi
 from velocem.mounts import Kind, Mount
 from velocem.pipeline import Endings
 from velocem.plans import Registry
-from velocem.policies import Policy
+from velocem.policies import Limits, Policy
 from velocem.router import Converter, Router, Slash
 from velocem.rsgi import Rsgi
 from velocem.running import make_all, make_router
 from velocem.signature import name_of
 from velocem.streams import TopicEvents
+from velocem.uploads import FormLimits
 from velocem.websocket import pack
 
 if TYPE_CHECKING:
@@ -233,6 +235,7 @@ class App(Group):
     ) -> Registry:
         """What plans are made of. StartError for a type that two give."""
         found: dict[Any, providers.Provider] = {}
+        found[Background] = providers.provider(background)
         for one in map(providers.provider, self._provided):
             if one.gives in found:
                 raise StartError(f"two functions provide {one.gives}: {found[one.gives]}, {one}")
@@ -242,6 +245,12 @@ class App(Group):
     def registry_without_start(self) -> Registry:
         resources = {one.gives: None for one in map(providers.provider, self.lifespans) if one.gives is not None}
         return self.registry(resources)
+
+    @property
+    def form_limits(self) -> FormLimits:
+        """Of multipart forms."""
+        found = next((policy for policy in self._policies if isinstance(policy, Limits)), None)
+        return FormLimits() if found is None else found.of_forms()
 
     def policies(self) -> dict[str, Any]:
         """For the core."""

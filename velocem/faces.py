@@ -3,6 +3,7 @@
 import asyncio
 import atexit
 import contextvars
+import functools
 import os
 import threading
 import traceback
@@ -11,7 +12,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from velocem._core import FileParts
-from velocem.exceptions import StartError, title_of
+from velocem.exceptions import HTTPError, StartError, title_of
 from velocem.groups import WEBSOCKET
 from velocem.logging import logger
 from velocem.mounts import headers_of, raw_path, scope_of
@@ -19,6 +20,7 @@ from velocem.router import asgi_path
 from velocem.running import Running
 from velocem.streams import AsgiSink, send_all
 from velocem.types import Receive, Reply, Scope, Send, StartResponse, WSGIEnvironment
+from velocem.uploads import Incoming, begin, current, rewritten
 from velocem.websocket import serve
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from velocem.app import App
 
 LARGEST_BODY = 1 << 30  # where neither a route nor Limits says less: as the server's own --limit-body
+BLOCK = 1 << 16  # of a form, at a time
 BODILESS = frozenset({204, 304})
 FILE_BLOCK = 1 << 16
 
@@ -180,10 +183,75 @@ class Asgi:
         call = self.call(running, scope, scope["method"])
         if call.mounted:
             return False
+        form = form_of(call, scope["headers"], self.app)
+        if form is not None:
+            await self.upload(running, form, call, scope, receive, send)
+            return True
         body = await read(receive, limit_of(call)) if call.wants_body and call.reply is None else b""
         if body is not None:  # else the client has gone before it had said what it wants
             await respond(await answer(call, body), scope["method"], receive, send)
         return True
+
+    async def upload(  # noqa: PLR0917
+        self, running: Running, form: Incoming, call: "Call", scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        """A form with files, which are on disk before the handler is called."""
+        token = current.set(form)
+        try:
+            body = await read_form(receive, form, call)
+            if body is not None:
+                headers = rewritten(scope["headers"], body)
+                call = call if call.reply else self.call(running, {**scope, "headers": headers}, scope["method"])
+                await respond(await answer(call, body), scope["method"], receive, send)
+        finally:
+            current.reset(token)
+            if not form.held:
+                form.close()
+
+
+def form_of(call: "Call", headers: Any, app: "App") -> Incoming | None:
+    """One that is to be read piece by piece; where it cannot be, the call is answered."""
+    try:
+        return begin(call, headers, app.form_limits)
+    except HTTPError as error:
+        call.fail(error)
+        return None
+
+
+async def read_form(receive: Receive, form: Incoming, call: "Call") -> bytes | None:
+    """What is left of it without its files; empty where the call has been answered, None when its client is gone."""
+    size, limit = 0, limit_of(call)
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] != "http.request":
+            return None
+        data: bytes = message.get("body", b"")
+        size += len(data)
+        if not feed(form, call, data if size <= limit else None):
+            return b""
+        more = message.get("more_body", False)
+    return finish(form, call)
+
+
+def feed(form: Incoming, call: "Call", data: bytes | None) -> bool:
+    """False when that was too much (None), or is no form, and the call is answered."""
+    try:
+        if data is not None:
+            form.feed(data)
+            return True
+        call.refuse(413)
+    except HTTPError as error:
+        call.fail(error)
+    return False
+
+
+def finish(form: Incoming, call: "Call") -> bytes:
+    try:
+        return form.finish()
+    except HTTPError as error:
+        call.fail(error)
+        return b""
 
 
 def pair(value: Any) -> Any:
@@ -241,17 +309,50 @@ class Wsgi:
         path = environ.get("PATH_INFO", "").encode("latin-1") or b"/"
         whole = raw_path(environ, environ.get("SCRIPT_NAME", "").encode("latin-1") + path)
         script = raw_path({}, environ.get("SCRIPT_NAME", "").encode("latin-1"))
-        call = thread.running.core().call(
+        names = ("client", "server", "scheme", "root_path", "http_version")
+        make: Callable[[Any], Call] = functools.partial(
+            thread.running.core().call,
             environ["REQUEST_METHOD"],
             whole[len(script) :] if whole.startswith(script) else raw_path({}, path),
             environ.get("QUERY_STRING", "").encode("latin-1"),
-            headers_of(environ),
-            **{name: scope_of(environ)[name] for name in ("client", "server", "scheme", "root_path", "http_version")},
+            **{name: scope_of(environ)[name] for name in names},
         )
+        headers = headers_of(environ)
+        call = make(headers)
         if call.mounted:
             return thread.running.router.wsgi(environ, start_response)
+        form = form_of(call, headers, self.app)
+        if form is not None:
+            return self.upload(thread, form, call, make, environ, start_response)
         body = self.body(environ, limit_of(call)) if call.wants_body and call.reply is None else b""
         return thread.respond(thread.run(answer(call, body)), environ["REQUEST_METHOD"], start_response)
+
+    def upload(  # noqa: PLR0917
+        self,
+        thread: "ThreadLoop",
+        form: Incoming,
+        call: "Call",
+        make: Callable[[Any], "Call"],
+        environ: WSGIEnvironment,
+        start_response: StartResponse,
+    ) -> Iterable[bytes]:
+        """A form with files, which are on disk before the handler is called."""
+        left = min(int(environ.get("CONTENT_LENGTH") or LARGEST_BODY), limit_of(call) + 1)
+        size, limit = 0, limit_of(call)
+        token = current.set(form)
+        try:
+            while left and (data := environ["wsgi.input"].read(min(left, BLOCK))):
+                left -= len(data)
+                size += len(data)
+                if not feed(form, call, data if size <= limit else None):
+                    break
+            body = finish(form, call) if call.reply is None else b""
+            call = call if call.reply else make(rewritten(headers_of(environ), body))
+            return thread.respond(thread.run(answer(call, body)), environ["REQUEST_METHOD"], start_response)
+        finally:
+            current.reset(token)
+            if not form.held:
+                form.close()
 
     def body(self, environ: WSGIEnvironment, limit: int) -> bytes:
         """As far as one byte over the limit."""

@@ -15,6 +15,7 @@ from velocem.plans import About, Made
 from velocem.rendering import ITERATORS
 from velocem.responses import JSON, PROBLEM, File, Html, Redirect, Response
 from velocem.signature import Parameter, name_of
+from velocem.uploads import uploaded
 
 if TYPE_CHECKING:
     from velocem.app import App
@@ -197,14 +198,24 @@ def plain(value: Any) -> Any:
         return None
 
 
+def field(one: Parameter, schemas: Schemas) -> Any:
+    """Of a form; a file's media type is anything."""
+    if one.convert is not uploaded:
+        return schemas.get(one.kind)
+    file = {"type": "string", "format": "binary"}
+    return {"type": "array", "items": file} if one.many else file
+
+
 def request_body(parameters: Sequence[Parameter], schemas: Schemas) -> dict[str, Any]:
     forms = [one for one in parameters if one.source == "form" or (one.source == "model" and one.wire == "form")]
     if forms:
         fields = [each for one in forms for each in (one.fields or (one,))]
-        schema = {"type": "object", "properties": {one.wire: schemas.get(one.kind) for one in fields}}
+        schema = {"type": "object", "properties": {one.wire: field(one, schemas) for one in fields}}
         needed = [one.wire for one in forms if not one.fields and one.default is MISSING]
         schema |= {"required": needed} if needed else {}
-        return {"required": bool(needed), "content": {"application/x-www-form-urlencoded": {"schema": schema}}}
+        files = any(one.convert is uploaded for one in fields)
+        kind = "multipart/form-data" if files else "application/x-www-form-urlencoded"
+        return {"required": bool(needed), "content": {kind: {"schema": schema}}}
     for one in parameters:
         if one.source in {"body", "bytes"}:
             told: dict[str, Any] = {JSON: {"schema": schemas.get(one.kind)}}

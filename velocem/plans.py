@@ -18,6 +18,7 @@ from velocem.rendering import Rendering
 from velocem.requests import Request
 from velocem.responses import JSON, Response
 from velocem.signature import Leaf, Parameter, Signature, Surroundings, name_of, place_of
+from velocem.uploads import hold, names_of
 from velocem.websocket import SOCKET, Options, SocketProgram, WebSocket, kinds_of, reader, take
 
 if TYPE_CHECKING:
@@ -302,6 +303,8 @@ def make(endpoint: Endpoint, path: Mapping[str, str], registry: Registry) -> Mad
         builder.before(one)
     handler = builder.read(endpoint.function)
     builder.handler(handler, behind_hooks=bool(arounds or endpoint.before))
+    if names_of(builder.parameters):
+        builder.steps.insert(0, Step(hold, (), builder.blank(), "generator"))
     afters = tuple(builder.hook(one, RESPONSE, "response") for one in endpoint.after)
     errors = error_map(endpoint.errors, registry)
     status = int(options.get("status", 200))
@@ -436,4 +439,5 @@ def plan(made: Made, limit: int = -1) -> Plan:
         body_limit=limit if own is None else size(own),
         body_types=types,
         about=made.about,
+        handed=bool(names_of(made.about.parameters)),
     )

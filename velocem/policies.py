@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from velocem.uploads import FormLimits
+
 UNITS = {"": 1, "b": 1, "kb": 1 << 10, "k": 1 << 10, "mb": 1 << 20, "m": 1 << 20, "gb": 1 << 30, "g": 1 << 30}
 SIZE = re.compile(r"(\d+)\s*([kmg]?b?)", re.IGNORECASE)
 
@@ -114,12 +116,23 @@ class RequestId:
 
 @dataclass(frozen=True)
 class Limits:
-    """``body``: the most bytes of a body, as "2MB", for routes that say no ``body_limit`` themselves; more is a 413."""
+    """``body``: the most bytes of a body, as "2MB", for routes that say no ``body_limit`` themselves; more is a 413.
+
+    Of multipart forms: ``parts`` they have at most, bytes of all their text in ``fields``, of each ``file``.
+    """
 
     body: int | str
+    parts: int = 1000
+    fields: int | str = "1MB"
+    file: int | str | None = None
 
     def __post_init__(self) -> None:
-        size(self.body)
+        for value in (self.body, self.fields, 0 if self.file is None else self.file):
+            size(value)
+
+    def of_forms(self) -> FormLimits:
+        """For the package."""
+        return FormLimits(self.parts, size(self.fields), None if self.file is None else size(self.file))
 
     def told(self) -> Mapping[str, Any]:
         """For the core."""

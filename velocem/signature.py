@@ -19,6 +19,7 @@ from velocem import binding
 from velocem._core import MISSING
 from velocem.exceptions import StartError
 from velocem.params import Depends, Marker, Name
+from velocem.uploads import Upload, uploaded
 
 # The sources of leaves, as the core numbers them.
 CONST, PATH, QUERY, HEADER, COOKIE, FORM, BODY, REQUEST, BYTES = range(9)
@@ -254,6 +255,8 @@ def marked(one: Argument, source: str, around: Surroundings) -> Parameter:
         return model(name, plain, source)
     item = binding.item_of(plain)
     scalar = plain if item is None else item
+    if binding.unwrap(scalar)[0] is Upload and source == "form":
+        return Parameter(name, plain, source, wire, uploaded, item is not None, default)
     if not binding.is_scalar(scalar):
         likely = f"{name}: str", f"{name}: Body[{show(plain)}]"
         raise refusal(function, name, f"is {source}, and {show(plain)} is neither a scalar nor a list of them", *likely)

@@ -3,7 +3,9 @@
 import asyncio
 import contextvars
 import json as json_module
+import secrets
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from functools import partial
 from http.cookies import CookieError, SimpleCookie
 from types import TracebackType
 from typing import Any, Self, TypedDict, Unpack
@@ -11,9 +13,10 @@ from urllib.parse import quote, unquote, urlencode, urlsplit
 
 from velocem.app import App
 from velocem.binding import encode
-from velocem.faces import answer, bodiless, limit_of, parts_of
+from velocem.faces import answer, bodiless, form_of, limit_of, parts_of
 from velocem.headers import Headers, RawPairs
 from velocem.running import Running
+from velocem.types import ASGIApplication
 
 Pair = str | int | float | bool
 Values = Mapping[str, Pair | Sequence[Pair]] | Sequence[tuple[str, Pair]]
@@ -23,7 +26,8 @@ class Sent(TypedDict, total=False):
     """What may be sent with a request.
 
     ``params`` go into the query string. One of ``json``, ``data`` (a form) and ``body`` (bytes, or text as UTF-8) is
-    the body; the first two say their Content-Type. ``headers`` are added last, and ``cookies`` to those that
+    the body; the first two say their Content-Type. With ``files``, by the names of their fields, each as (file name,
+    bytes, media type), the form is a multipart one. ``headers`` are added last, and ``cookies`` to those that
     responses have set.
     """
 
@@ -32,6 +36,7 @@ class Sent(TypedDict, total=False):
     cookies: Mapping[str, str]
     json: Any
     data: Values
+    files: Mapping[str, tuple[str, bytes, str]]
     body: bytes | str
 
 
@@ -153,8 +158,12 @@ class AsyncClient:
         call = running.core().call(
             method, path, query, headers, client=("testclient", 50000), server=(self._host, 80), scheme=self._scheme
         )
-        if call.mounted:
-            return await mounted(running, scope_of(self._scheme, method, path, query, headers), body)
+        form = form_of(call, headers, self.app)
+        if form is not None or call.mounted:
+            face = running.router.asgi if form is None else partial(self.app.asgi.upload, running, form, call)
+            found = await by_asgi(face, scope_of(self._scheme, method, path, query, headers), body)
+            await running.endings.settle()
+            return found
         reply = await answer(call, body[: limit_of(call) + 1] if call.wants_body else b"")
         parts = parts_of(reply)
         try:
@@ -253,14 +262,28 @@ def pairs(values: Values) -> list[tuple[str, str]]:
 
 def body_of(sent: Sent) -> tuple[bytes, str]:
     """The bytes and their media type. TypeError for several bodies."""
-    if len(sent.keys() & {"json", "data", "body"}) > 1:
-        raise TypeError("a request has one body: json, data or body")
+    kinds = sent.keys() & {"json", "data", "body", "files"}
+    if len(kinds) > 1 and kinds != {"data", "files"}:
+        raise TypeError("a request has one body: json, data (with files or without) or body")
     if "json" in sent:
         return encode(sent["json"]), "application/json"
+    if "files" in sent:
+        return multipart(pairs(sent.get("data", ())), sent["files"])
     if "data" in sent:
         return urlencode(pairs(sent["data"])).encode(), "application/x-www-form-urlencoded"
     body = sent.get("body", b"")
     return (body.encode() if isinstance(body, str) else body), ""
+
+
+def multipart(fields: Sequence[tuple[str, str]], files: Mapping[str, tuple[str, bytes, str]]) -> tuple[bytes, str]:
+    """The body of a form with files (RFC 7578)."""
+    boundary = secrets.token_hex()
+    disposition = f'--{boundary}\r\ncontent-disposition: form-data; name="%s"'
+    parts = [f"{disposition % name}\r\n\r\n{value}\r\n".encode() for name, value in fields]
+    for name, (filename, data, kind) in files.items():
+        head = f'{disposition % name}; filename="{filename}"\r\ncontent-type: {kind}\r\n\r\n'
+        parts.append(head.encode() + data + b"\r\n")
+    return b"".join([*parts, f"--{boundary}--\r\n".encode()]), f"multipart/form-data; boundary={boundary}"
 
 
 def quoted(path: str) -> bytes:
@@ -287,8 +310,8 @@ def scope_of(scheme: str, method: str, path: bytes, query: bytes, headers: RawPa
     }
 
 
-async def mounted(running: Running, scope: dict[str, Any], body: bytes) -> tuple[int, RawPairs, bytes]:
-    """By the ASGI face."""
+async def by_asgi(face: ASGIApplication, scope: dict[str, Any], body: bytes) -> tuple[int, RawPairs, bytes]:
+    """What a mount answers, or the ASGI face."""
     begun: list[dict[str, Any]] = []
     content = bytearray()
 
@@ -303,6 +326,6 @@ async def mounted(running: Running, scope: dict[str, Any], body: bytes) -> tuple
         else:
             content.extend(message.get("body", b""))
 
-    await running.router.asgi(scope, messages().__anext__, send)
+    await face(scope, messages().__anext__, send)
     content = bytearray() if scope["method"] == "HEAD" else content
     return begun[0]["status"], list(begun[0].get("headers", ())), bytes(content)

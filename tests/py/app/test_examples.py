@@ -163,6 +163,17 @@ def test_events_by_the_server() -> None:
             assert lines.read() == b'{"n":0}\n{"n":1}\n'
 
 
+def test_uploads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(load("uploads"), "FOLDER", tmp_path)
+    with client_of("uploads") as c:
+        assert c.post("/avatar", data={"name": "me"}, files={"image": ("a.png", b"abc", "image/png")}).status == 204
+        digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        assert (tmp_path / "me.sha256").read_text() == digest
+        assert c.post("/avatar", data={"image": "abc"}).json()["errors"] == [
+            {"loc": ["form", "image"], "msg": "is no file"}
+        ]
+
+
 def test_mounts() -> None:
     with client_of("mounts") as c:
         assert c.get("/old/a%20b").text == "/old has /a b"

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from velocem.requests import Request
     from velocem.responses import File, Html, Problem, Redirect, Response
     from velocem.router import Router
+    from velocem.sessions import Session, Sessions
+    from velocem.templates import Templates
     from velocem.testing import AsyncClient, Client
     from velocem.uploads import Upload
     from velocem.websocket import WebSocket
@@ -77,6 +79,8 @@ PLACES = {
     "requests": ("Request",),
     "responses": ("File", "Html", "Problem", "Redirect", "Response"),
     "router": ("Router",),
+    "sessions": ("Session", "Sessions"),
+    "templates": ("Templates",),
     "testing": ("AsyncClient", "Client"),
     "uploads": ("Upload",),
     "websocket": ("WebSocket",),
@@ -127,6 +131,9 @@ __all__ = [
     "Router",
     "Server",
     "ServiceUnavailable",
+    "Session",
+    "Sessions",
+    "Templates",
     "TooManyRequests",
     "Unauthorized",
     "UnsupportedMediaType",

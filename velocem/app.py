@@ -4,10 +4,11 @@ import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import Callable, Generator, Mapping
+from os import PathLike
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from velocem import providers
+from velocem import folders, providers
 from velocem._core import Core
 from velocem.background import Background, background
 from velocem.exceptions import StartError
@@ -21,6 +22,7 @@ from velocem.policies import Limits, Policy
 from velocem.router import Converter, Router, Slash
 from velocem.rsgi import Rsgi
 from velocem.running import make_all, make_router
+from velocem.sessions import Session, Sessions
 from velocem.signature import name_of
 from velocem.streams import TopicEvents
 from velocem.uploads import FormLimits
@@ -65,6 +67,7 @@ class App(Group):
         self.lifespans: list[Function] = []
         self.overrides: dict[Any, Any] = {}
         self.mounted: list[Mount] = []
+        self.folders: list[folders.Folder] = []
         self._provided: list[Function] = []
         self._policies: list[Policy] = []
         self._docs: tuple[str, str] | Literal["development"] | None = "development"
@@ -111,7 +114,7 @@ class App(Group):
             self._changed()
 
     def use(self, *policies: Policy) -> None:
-        """Add policies: Cors, Compress, RequestId, Limits; each once, for all routes. ValueError otherwise."""
+        """Add policies: Cors, Compress, RequestId, Limits, Sessions. ValueError for the second of a kind."""
         for policy in policies:
             if any(type(one) is type(policy) for one in self._policies):
                 raise ValueError(f"there is a {type(policy).__name__} already")
@@ -128,6 +131,38 @@ class App(Group):
         if found not in {"asgi", "wsgi"}:
             raise ValueError(f"kind is asgi or wsgi, not {found!r}")
         self.mounted.append(Mount(prefix.rstrip("/") or "/", app, found, host, caller()))
+        self._changed()
+
+    def static(
+        self,
+        prefix: str,
+        root: str | PathLike[str],
+        *,
+        cache: str | int = "",
+        precompressed: bool = False,
+        index: str = "",
+        spa: str = "",
+        links: bool = False,
+        dotfiles: bool = False,
+        host: str = "",
+    ) -> None:
+        """Serve the files of a folder, without Python: with Range, validators, and an eye on what changes.
+
+        ``cache`` is for Cache-Control: "1y", "10m", seconds, or the whole value. ``precompressed`` sends name.zst,
+        name.br or name.gz to who takes it. ``index`` stands for a folder ("index.html"), ``spa`` for the addresses of
+        pages that are no files. Symbolic links lead out of the folder with ``links`` alone, and names that begin with
+        a dot are there with ``dotfiles``. OSError when the folder cannot be opened.
+        """
+        found = folders.static(
+            root,
+            cache=cache,
+            precompressed=precompressed,
+            index=index,
+            spa=spa,
+            links=links,
+            dotfiles=dotfiles,
+        )
+        self.folders.append(folders.Folder(prefix.rstrip("/") or "/", found, host, caller()))
         self._changed()
 
     def docs(self, path: str | None = "/docs", openapi: str = "/openapi.json") -> None:
@@ -236,6 +271,8 @@ class App(Group):
         """What plans are made of. StartError for a type that two give."""
         found: dict[Any, providers.Provider] = {}
         found[Background] = providers.provider(background)
+        if self.sessions is not None:
+            found[Session] = providers.provider(self.sessions.load)
         for one in map(providers.provider, self._provided):
             if one.gives in found:
                 raise StartError(f"two functions provide {one.gives}: {found[one.gives]}, {one}")
@@ -245,6 +282,11 @@ class App(Group):
     def registry_without_start(self) -> Registry:
         resources = {one.gives: None for one in map(providers.provider, self.lifespans) if one.gives is not None}
         return self.registry(resources)
+
+    @property
+    def sessions(self) -> Sessions | None:
+        """How they are signed, if there are any."""
+        return next((policy for policy in self._policies if isinstance(policy, Sessions)), None)
 
     @property
     def form_limits(self) -> FormLimits:

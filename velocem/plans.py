@@ -17,6 +17,7 @@ from velocem.providers import Provider
 from velocem.rendering import Rendering
 from velocem.requests import Request
 from velocem.responses import JSON, Response
+from velocem.sessions import Session
 from velocem.signature import Leaf, Parameter, Signature, Surroundings, name_of, place_of
 from velocem.uploads import hold, names_of
 from velocem.websocket import SOCKET, Options, SocketProgram, WebSocket, kinds_of, reader, take
@@ -305,7 +306,8 @@ def make(endpoint: Endpoint, path: Mapping[str, str], registry: Registry) -> Mad
     builder.handler(handler, behind_hooks=bool(arounds or endpoint.before))
     if names_of(builder.parameters):
         builder.steps.insert(0, Step(hold, (), builder.blank(), "generator"))
-    afters = tuple(builder.hook(one, RESPONSE, "response") for one in endpoint.after)
+    sessions = [registry.app.sessions.save] if registry.app.sessions and Session in builder.made else []
+    afters = tuple(builder.hook(one, RESPONSE, "response") for one in (*endpoint.after, *sessions))
     errors = error_map(endpoint.errors, registry)
     status = int(options.get("status", 200))
     render = rendering.rendering(handler.returns, status, blocking=blocking)

@@ -187,6 +187,8 @@ def make_router(app: "App", made: Sequence[Made], mounted: Callable[[Mount], Any
         for mount in app.mounted:
             target = mounted(mount)
             router._put(Route(None, mount.prefix, target, None, mount.host, True, None, mount.place, []))  # noqa: SLF001
+        for folder in app.folders:
+            router._put(Route(None, folder.prefix, folder.static, None, folder.host, True, None, folder.place, []))  # noqa: SLF001
     except RouteError as error:
         raise StartError(str(error)) from None
     router.freeze()

@@ -174,6 +174,19 @@ def test_uploads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ]
 
 
+def test_pages() -> None:
+    with client_of("pages") as c:
+        assert "You have been here 1 times" in c.get("/").text
+        assert "Hello, &lt;b&gt;. You have been here 2 times" in c.get("/", params={"name": "<b>"}).text
+        assert c.post("/forget").status == 204
+        assert "here 1 times" in c.get("/").text
+        assert c.get("/assets/style.css").headers["cache-control"] == "public, max-age=31536000"
+        got = c.get("/invoice/1")
+        assert got.headers["content-disposition"] == "attachment; filename*=UTF-8''1.txt"
+        assert got.text == "One hour of work: 80\n"
+        assert c.get("/invoice/2").status == 404
+
+
 def test_mounts() -> None:
     with client_of("mounts") as c:
         assert c.get("/old/a%20b").text == "/old has /a b"

@@ -113,7 +113,7 @@ def test_a_file_tells_its_type_and_its_name(tmp_path: Path) -> None:
     assert body.size == 4
     with pytest.raises(NotFound):
         File(tmp_path / "none")
-    with pytest.raises(OSError, match="."):
+    with pytest.raises(OSError, match=r"."):
         File(tmp_path)
 
 

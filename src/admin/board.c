@@ -9,8 +9,6 @@
 /* Whoever writes a series is interrupted for longer only by its own death. */
 #define CLAIM_TRIES 10000
 
-enum { FREE, CLAIMED, READY, DEAD };
-
 struct vel_board *vel_board_new(void) {
     void *at = mmap(NULL, sizeof(struct vel_board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (at == MAP_FAILED)
@@ -100,14 +98,15 @@ static bool write_series(struct vel_board *board, struct vel_series *s, enum vel
                          struct vel_slice text, size_t name_len, struct vel_slice help, const double *bounds,
                          size_t nbounds) {
     if (kind == VEL_HISTOGRAM && !take_words(board, s, bounds, nbounds)) {
-        __atomic_store_n(&s->taken, DEAD, __ATOMIC_RELEASE); /* others that came to this place lie behind it */
+        __atomic_store_n(&s->taken, VEL_SERIES_DEAD,
+                         __ATOMIC_RELEASE); /* others that came to this place lie behind it */
         return false;
     }
     memcpy(s->text, text.at, text.len);
     memcpy(s->help, help.at, help.len);
     s->name_len = (uint32_t)name_len;
     s->kind = kind;
-    __atomic_store_n(&s->taken, READY, __ATOMIC_RELEASE);
+    __atomic_store_n(&s->taken, VEL_SERIES_READY, __ATOMIC_RELEASE);
     return true;
 }
 
@@ -129,7 +128,8 @@ static bool has_shape(const struct vel_board *board, const struct vel_series *s,
 
 static uint32_t wait_for_writer(const struct vel_series *s) {
     uint32_t taken;
-    for (int i = 0; (taken = __atomic_load_n(&s->taken, __ATOMIC_ACQUIRE)) == CLAIMED && i < CLAIM_TRIES; i++)
+    for (int i = 0; (taken = __atomic_load_n(&s->taken, __ATOMIC_ACQUIRE)) == VEL_SERIES_CLAIMED && i < CLAIM_TRIES;
+         i++)
         sched_yield();
     return taken;
 }
@@ -146,12 +146,13 @@ struct vel_series *vel_board_series(struct vel_board *board, enum vel_series_kin
     size_t from = hash(text);
     for (size_t i = 0; i < VEL_BOARD_SERIES; i++) {
         struct vel_series *s = &board->series[(from + i) % VEL_BOARD_SERIES];
-        uint32_t taken = FREE;
-        if (__atomic_compare_exchange_n(&s->taken, &taken, CLAIMED, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+        uint32_t taken = VEL_SERIES_FREE;
+        if (__atomic_compare_exchange_n(&s->taken, &taken, VEL_SERIES_CLAIMED, false, __ATOMIC_ACQ_REL,
+                                        __ATOMIC_ACQUIRE))
             return write_series(board, s, kind, text, name_len, help, bounds, nbounds) ? s : lose(board);
-        if (taken == CLAIMED)
+        if (taken == VEL_SERIES_CLAIMED)
             taken = wait_for_writer(s);
-        if (taken == READY && is_it(s, text))
+        if (taken == VEL_SERIES_READY && is_it(s, text))
             return has_shape(board, s, kind, bounds, nbounds) ? s : NULL;
     }
     return lose(board);
@@ -173,11 +174,14 @@ void vel_series_set(struct vel_series *s, double value) {
 }
 
 void vel_series_observe(struct vel_board *board, struct vel_series *s, double value) {
-    uint64_t *words = &board->words[s->words];
-    size_t i = 0;
-    while (i < s->nbounds && value > value_of(words[i]))
+    uint64_t from = __atomic_load_n(&s->words, __ATOMIC_RELAXED);
+    size_t n = __atomic_load_n(&s->nbounds, __ATOMIC_RELAXED), i = 0;
+    if (n > VEL_BOUNDS_MAX || from >= VEL_BOARD_WORDS || from + 2 * n + 1 > VEL_BOARD_WORDS)
+        return; /* another process has written what it should not */
+    uint64_t *words = &board->words[from];
+    while (i < n && value > value_of(words[i]))
         i++;
-    __atomic_fetch_add(&words[s->nbounds + i], 1, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&words[n + i], 1, __ATOMIC_RELAXED);
     add_to(&s->value, value);
 }
 

@@ -26,10 +26,12 @@ enum vel_cause {
     VEL_CAUSE_COUNT
 };
 
+enum vel_series_taken { VEL_SERIES_FREE, VEL_SERIES_CLAIMED, VEL_SERIES_READY, VEL_SERIES_DEAD };
+
 enum vel_series_kind { VEL_COUNTER, VEL_GAUGE, VEL_HISTOGRAM };
 
 struct vel_series {
-    uint32_t taken; /* atomic: 0 free, 1 being written, 2 ready */
+    uint32_t taken; /* atomic: enum vel_series_taken; dead is one that found no words */
     uint32_t kind;  /* enum vel_series_kind */
     uint64_t value; /* atomic: the bits of a double; of a histogram, the sum */
     uint64_t words; /* of a histogram, where its words begin: nbounds bounds, then nbounds + 1 numbers */

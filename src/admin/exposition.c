@@ -195,7 +195,7 @@ static void put_server(struct text *t, const struct vel_board *board, const char
 /* --- of the application ------------------------------------------------------------------------------------------ */
 
 static int name_order(const void *a, const void *b) {
-    const struct vel_series *one = *(const struct vel_series *const *)a, *two = *(const struct vel_series *const *)b;
+    const struct vel_series *one = a, *two = b;
     size_t len = one->name_len < two->name_len ? one->name_len : two->name_len;
     int order = memcmp(one->text, two->text, len);
     if (order == 0 && one->name_len != two->name_len)
@@ -272,19 +272,33 @@ static bool same_name(const struct vel_series *a, const struct vel_series *b) {
     return a->name_len == b->name_len && memcmp(a->text, b->text, a->name_len) == 0;
 }
 
+/* Any process of the server may write anything there, also one that somebody has taken over: what is shown is a copy,
+ * and what it points to is inside. */
+static bool take_series(const struct vel_series *shared, struct vel_series *out) {
+    if (__atomic_load_n(&shared->taken, __ATOMIC_ACQUIRE) != VEL_SERIES_READY)
+        return false;
+    memcpy(out, shared, sizeof(*out));
+    out->text[VEL_BOARD_TEXT - 1] = out->help[VEL_BOARD_HELP - 1] = '\0';
+    if (out->kind > VEL_HISTOGRAM || out->name_len == 0 || out->name_len > strlen(out->text))
+        return false;
+    return out->kind != VEL_HISTOGRAM || (out->nbounds <= VEL_BOUNDS_MAX && out->words < VEL_BOARD_WORDS &&
+                                          out->words + 2 * out->nbounds + 1 <= VEL_BOARD_WORDS);
+}
+
 static void put_application(struct text *t, const struct vel_board *board) {
-    const struct vel_series **all = vel_alloc_array(VEL_BOARD_SERIES, sizeof(*all));
-    size_t n = 0;
+    size_t n = 0, most = 0;
+    for (size_t i = 0; i < VEL_BOARD_SERIES; i++)
+        most += __atomic_load_n(&board->series[i].taken, __ATOMIC_RELAXED) == VEL_SERIES_READY;
+    struct vel_series *all = vel_alloc_array(most + 1, sizeof(*all));
     if (all == NULL) {
         t->err = VEL_ENOMEM;
         return;
     }
-    for (size_t i = 0; i < VEL_BOARD_SERIES; i++)
-        if (__atomic_load_n(&board->series[i].taken, __ATOMIC_ACQUIRE) == 2)
-            all[n++] = &board->series[i];
+    for (size_t i = 0; i < VEL_BOARD_SERIES && n < most; i++)
+        n += take_series(&board->series[i], &all[n]);
     qsort(all, n, sizeof(*all), name_order);
     for (size_t i = 0; i < n; i++)
-        put_series(t, board, all[i], i == 0 || !same_name(all[i - 1], all[i]));
+        put_series(t, board, &all[i], i == 0 || !same_name(&all[i - 1], &all[i]));
     put_number(t, "velocem_series_lost_total", "counter", "Series of the application that found no room.",
                load(&board->series_lost));
     vel_free(all);

@@ -93,7 +93,7 @@ INTERFACES = {
 def fail(process: Process, when: str, kind: str) -> str:
     """What its client sees: "500", or "cut"."""
     with Client(process.address) as client:
-        client.send(request("GET", f"/{when}/{kind}"))
+        client.send(request("GET", f"/{when}/{kind}", "Connection: close"))
         answer = client.read_all_of_broken()
     if re.match(rb"HTTP/1.1 500 [^\n]*\n", answer):
         assert b"Traceback" not in answer
@@ -107,7 +107,7 @@ def fail(process: Process, when: str, kind: str) -> str:
 def test_exceptions(start: Start, full: bool, tell: Tell, interface: str) -> None:
     """Exceptions, GeneratorExit, recursion, MemoryError, in WSGI also sys.exit, before and after the head."""
     source, options = INTERFACES[interface]
-    process = start(source, "--workers", "1", "--timeout-keep-alive", "0.5", *options)
+    process = start(source, "--workers", "1", *options)
     before, rounds = workers_of(process), 20 if full else 2
     kinds = [*KINDS, *ENDING] if source is WSGI else KINDS
     with Load(process.address, fresh=1, kept=2, pause=0.005) as load:

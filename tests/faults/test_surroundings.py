@@ -24,7 +24,7 @@ def app(environ, start_response):
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
 @pytest.mark.parametrize("threads", ["0", "2"])
 def test_a_full_disk_under_the_logs(start: Start, tell: Tell, threads: str) -> None:
-    """Access log and server's log on a disk that is full (/dev/full), under load."""
+    """The access log on a disk that is full (/dev/full), under load."""
     logs = ["--access-log", "--access-logfile", "/dev/full", "--threads", threads]
     process = start(HELLO, "--workers", "2", *logs)
     before = workers_of(process)

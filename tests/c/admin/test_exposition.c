@@ -79,6 +79,26 @@ static void families_of_the_application_stand_together(void) {
     vel_board_free(board);
 }
 
+/* As a process that somebody has taken over could leave it. */
+static void a_board_full_of_nonsense_is_read_within_its_bounds(void) {
+    static const double bounds[] = {1};
+    unsigned seed = 1;
+    for (int round = 0; round < 200; round++) {
+        board = vel_board_new();
+        vel_board_series(board, VEL_HISTOGRAM, VEL_SLICE("sizes"), 5, VEL_SLICE(""), bounds, 1);
+        vel_board_series(board, VEL_GAUGE, VEL_SLICE("jobs"), 4, VEL_SLICE(""), NULL, 0);
+        for (size_t i = 0; i < VEL_BOARD_SERIES; i++) {
+            unsigned char *bytes = (unsigned char *)&board->series[i];
+            if (board->series[i].taken == VEL_SERIES_READY)
+                for (size_t at = sizeof(uint32_t); at < sizeof(struct vel_series); at++)
+                    if ((seed = seed * 1103515245 + 12345) >> 16 & 1)
+                        bytes[at] = (unsigned char)(seed >> 20);
+        }
+        render();
+        vel_board_free(board);
+    }
+}
+
 static void memory_that_is_short_is_told(void) {
     board = vel_board_new();
     vel_board_series(board, VEL_GAUGE, VEL_SLICE("jobs"), 4, VEL_SLICE(""), NULL, 0);
@@ -100,6 +120,7 @@ int main(void) {
     RUN(workers_are_summed);
     RUN(durations_fall_into_buckets);
     RUN(families_of_the_application_stand_together);
+    RUN(a_board_full_of_nonsense_is_read_within_its_bounds);
     RUN(memory_that_is_short_is_told);
     vel_buf_free(&text);
     return 0;

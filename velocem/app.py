@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from velocem import folders, providers
 from velocem._core import Core
+from velocem.arguments import Registry
 from velocem.background import Background, background
 from velocem.exceptions import StartError
 from velocem.faces import Asgi, Wsgi
@@ -17,7 +18,6 @@ from velocem.groups import Endpoint, Errors, Function, Group, caller
 from velocem.importer import is_asgi
 from velocem.mounts import Kind, Mount
 from velocem.pipeline import Endings
-from velocem.plans import Registry
 from velocem.policies import Limits, Policy
 from velocem.router import Converter, Router, Slash
 from velocem.rsgi import Rsgi

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 from velocem import binding, plans, providers
 from velocem._core import Core, Plan, RequestBase, RouterBase
+from velocem.arguments import Registry
 from velocem.errors import ErrorMap, of_status
 from velocem.exceptions import BY_STATUS, FieldError, HTTPError, Invalid, StartError
 from velocem.groups import Endpoint
 from velocem.logging import logger, report
 from velocem.mounts import Mount, Mounted, Run
 from velocem.pipeline import Endings, Entered, enter, leave, unwind
-from velocem.plans import About, Made, Registry
+from velocem.plans import About, Made
 from velocem.providers import Provider
 from velocem.requests import Request
 from velocem.responses import Problem, Response

@@ -147,9 +147,9 @@ static PyObject *with_root(struct vel_asgi *a, PyObject *path) {
     return full;
 }
 
-/* Not what decoding the raw path gives: a gateway has rewritten it, or there is something to decode. */
+/* A gateway's path is not the raw one: it was rewritten, or there was something to decode. */
 static bool is_otherwise_decoded(const struct vel_head *head, struct vel_slice raw) {
-    return head->path_is_decoded && !(vel_slice_eq(raw, head->target.path) && memchr(raw.at, '%', raw.len) == NULL);
+    return !vel_slice_eq(raw, head->target.path) || memchr(raw.at, '%', raw.len) != NULL;
 }
 
 static int set_path(PyObject *dict, struct vel_state *s, PyObject *path, PyObject *raw_path) {
@@ -168,8 +168,8 @@ static int keep_path(struct vel_asgi *a, struct vel_asgi_kind *t) {
 /* Into the scope, or, if it may be kept, into the template that the scope is going to be a copy of: then *scope is NULL
  * still. */
 static int add_path(struct vel_asgi *a, struct vel_asgi_kind *t, const struct vel_head *head, PyObject **scope) {
-    struct vel_slice raw = vel_head_raw_path(head);
-    bool decoded = is_otherwise_decoded(head, raw);
+    struct vel_slice raw = head->path_is_decoded ? vel_head_raw_path(head) : head->target.path;
+    bool decoded = head->path_is_decoded && is_otherwise_decoded(head, raw);
     if (a->raw_path != NULL && bytes_are(a->raw_path, raw) && !decoded)
         return keep_path(a, t);
     PyObject *bytes = bytes_of(raw);

@@ -54,8 +54,17 @@ def get(fields: str = "") -> bytes:
     return f"GET / HTTP/1.1\nHost: 127.0.0.1:8000\n{fields}\n".replace("\n", "\r\n").encode()
 
 
+def at(target: str) -> bytes:
+    return get().replace(b"GET / ", f"GET {target} ".encode())
+
+
 POST = (
     b"POST / HTTP/1.1\r\nHost: 127.0.0.1:8000\r\nContent-Type: text/plain\r\nContent-Length: 1024\r\n\r\n" + b"x" * 1024
+)
+ITEM_BODY = b'{"name": "Widget", "price": 12.5, "quantity": 3, "tags": ["red", "small"]}'
+ITEM = (
+    b"POST /items HTTP/1.1\r\nHost: 127.0.0.1:8000\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
+    % (len(ITEM_BODY), ITEM_BODY)
 )
 HELLO = b"\r\n\r\nHello, World!"
 # Those of one application follow each other: they have one server.
@@ -70,6 +79,13 @@ CASES = (
     Case(name="asgi 16 pipelined", app="asgi_hello", request=get(), ends=HELLO, together=16),
     Case(name="asgi post 1 KiB", app="asgi_post", request=POST, ends=b"\r\n\r\n1024 bytes"),
     Case(name="asgi sleep(0)", app="asgi_sleep", request=get(), ends=HELLO),
+    Case(name="native hello", app="native", request=get(), ends=HELLO),
+    Case(name="native 14 fields", app="native", request=get(BROWSER), ends=HELLO),
+    Case(name="native 16 pipelined", app="native", request=get(), ends=HELLO, together=16),
+    Case(name="native JSON", app="native", request=at("/json"), ends=b'World!"}'),
+    Case(name="native parameters", app="native", request=at("/users/42?q=hello"), ends=b'"hello"}'),
+    Case(name="native async", app="native", request=at("/async"), ends=HELLO),
+    Case(name="native validated POST", app="native", request=ITEM, ends=b'"tags":2}'),
 )
 
 

@@ -4,6 +4,10 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Any
 
+from msgspec import Struct
+
+from velocem import App
+
 TEXT = [("Content-Type", "text/plain")]
 START = {"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]}
 
@@ -48,3 +52,44 @@ async def asgi_sleep(scope: dict[str, Any], receive: Receive, send: Send) -> Non
     await asyncio.sleep(0)
     await send(START)
     await send({"type": "http.response.body", "body": b"Hello, World!"})
+
+
+class Item(Struct):
+    name: str
+    price: float
+    quantity: int
+    tags: list[str]
+
+
+class Total(Struct):
+    name: str
+    total: float
+    tags: int
+
+
+native = App()
+
+
+@native.get("/")
+def native_hello() -> str:
+    return "Hello, World!"
+
+
+@native.get("/json")
+def native_json() -> dict[str, str]:
+    return {"message": "Hello, World!"}
+
+
+@native.get("/users/{number}")
+def native_user(number: int, q: str = "") -> dict[str, int | str]:
+    return {"id": number, "q": q}
+
+
+@native.post("/items")
+def native_items(item: Item) -> Total:
+    return Total(name=item.name, total=item.price * item.quantity, tags=len(item.tags))
+
+
+@native.get("/async")
+async def native_async() -> str:
+    return "Hello, World!"

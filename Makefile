@@ -7,7 +7,7 @@ SHELL := /bin/bash
 
 # Only PYTHON may come from the environment: NAME is a variable of some systems.
 PYTHON ?= python3
-APP := examples.board:app
+APP := examples.live:app
 ARGS :=
 NAME := all
 SECONDS := 60

@@ -60,6 +60,7 @@ for group in "$@"; do
         need curl command -v curl
         need openssl command -v openssl
         need redis-server command -v redis-server
+        need chromium command -v chromium
         need postgresql has_postgres
         need nginx test -x /usr/sbin/nginx
         need haproxy test -x /usr/sbin/haproxy

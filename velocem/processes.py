@@ -85,6 +85,7 @@ def supervise(app: Application | str, settings: Config, read: Callable[[], Confi
             address = stack.enter_context(admin.served(settings.admin, bequest.admin if bequest else None))
             shared, twins = settings.accept == "shared", bequest.twins if bequest else None
             shares = Shares(listeners, settings.backlog, shared=shared, twins=twins)
+            stack.callback(shares.close)
             supervisor = Supervisor(plan, shares, say)
             if address:
                 supervisor.crew.board = metrics.board()

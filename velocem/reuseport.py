@@ -171,6 +171,11 @@ class Shares:
         for group in self.groups.values():
             group.close_all_but(number)
 
+    def close(self) -> None:
+        """All but those of the listeners, which are the caller's. Whoever else has them listens on."""
+        for group in self.groups.values():
+            group.close_all_but(0)
+
     def steer(self, numbers: Collection[int]) -> None:
         """New connections go to these workers, if there are any; where all share a socket, each takes what it can."""
         chosen = sorted(numbers)

@@ -132,3 +132,12 @@ def test_a_kernel_that_takes_no_program_is_left_to_itself(shares: Shares, monkey
     monkeypatch.setattr(reuseport, "attach", refuse)
     shares.steer([1])
     assert sum(knock(shares).values()) == 60
+
+
+def test_at_the_end_only_the_listeners_of_the_caller_are_left_open(listeners: list[Listener]) -> None:
+    made = Shares(listeners, 100, shared=False)
+    made.grow()
+    others = [group.socks[1] for group in made.groups.values()]
+    made.close()
+    assert [sock.fileno() for sock in others] == [-1]
+    assert listeners[0].sock.fileno() != -1

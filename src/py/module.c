@@ -76,8 +76,8 @@ static int exec_module(PyObject *module) {
         return -1;
     if (PyModule_AddType(module, state->request_type) < 0)
         return -1;
-    if (PyModule_AddType(module, state->file_body_type) < 0 || PyModule_AddType(module, state->file_parts_type) < 0 ||
-        PyModule_AddType(module, state->static_type) < 0)
+    if (PyModule_AddType(module, state->sink_type) < 0 || PyModule_AddType(module, state->file_body_type) < 0 ||
+        PyModule_AddType(module, state->file_parts_type) < 0 || PyModule_AddType(module, state->static_type) < 0)
         return -1;
     return PyModule_AddObjectRef(module, "MISSING", state->missing);
 }

@@ -481,6 +481,16 @@ class RequestBase:
     def plan(self) -> Plan | None: ...
 
 @final
+class Sink:
+    """Where a streamed body goes."""
+
+    def __call__(self, data: bytes, /) -> Awaitable[None]:
+        """Send a piece; await what it gives."""
+
+    def over(self) -> asyncio.Future[bool | None]:
+        """False: nothing can be sent any more. None: the client has ended its side. True: the worker is to stop."""
+
+@final
 class Call:
     """One request, answered by a Core; of other servers, and of tests."""
 

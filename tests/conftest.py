@@ -1,8 +1,7 @@
-"""Options in the caller's environment are not the tests', and what a test does to the log ends with it."""
+"""Options in the caller's environment are not the tests', and what others have done to the log is not a test's."""
 
 import logging
 import os
-from collections.abc import Iterator
 
 import pytest
 
@@ -11,11 +10,10 @@ for name in [name for name in os.environ if name.startswith(("VELOCEM_", "WEB_CO
 
 
 @pytest.fixture(autouse=True)
-def log() -> Iterator[None]:
-    """A server that is run in this process may make the log its own: caplog would hear nothing any more."""
+def log() -> None:
+    """A server that was run in this process, by a test or by a module's fixture, may have made the log its own: caplog
+    would hear nothing."""
     logger = logging.getLogger("velocem")
-    level, propagate, handlers = logger.level, logger.propagate, logger.handlers[:]
-    yield
-    logger.setLevel(level)
-    logger.propagate = propagate
-    logger.handlers[:] = handlers
+    logger.setLevel(logging.NOTSET)
+    logger.propagate = True
+    logger.handlers.clear()

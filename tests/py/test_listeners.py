@@ -50,7 +50,7 @@ def ask(url: str, path: str = "/") -> object:
         return json.loads(client.ask(request("GET", path)).body)
 
 
-def test_many_places_of_every_kind(folder: Path) -> None:
+def test_many_places_of_every_kind(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     name = f"@velocem-test-{os.getpid()}"
     places = ["-b", "127.0.0.1:0", "--bind", "unix:site.sock", "-b", f"unix:{name}", "-b", ":0"]
     with Process("site_app:app", *places, cwd=folder) as process:
@@ -62,7 +62,7 @@ def test_many_places_of_every_kind(folder: Path) -> None:
             said = ask(f"http://127.0.0.1:{port}") if "[" not in url else ask(f"http://[::1]:{port}")
             assert isinstance(said, dict)
             assert said["SERVER_PORT"] == str(port)
-        os.chdir(folder)
+        monkeypatch.chdir(folder)
         assert ask("unix:site.sock") == UNIX
         process.send(signal.SIGTERM)
         assert process.wait() == 0

@@ -1,7 +1,10 @@
-"""Runs one fuzz target, or each in turn, for some seconds: fuzz.py NAME|all SECONDS."""
+"""Runs one fuzz target, or all, one for each processor at a time, for some seconds: fuzz.py NAME|all SECONDS."""
 
+import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -53,7 +56,8 @@ def main(name: str, seconds: str) -> int:
     if unknown or not names:
         print(f"no such fuzz target: {name}; there are: {' '.join(targets())}", file=sys.stderr)
         return 2
-    return 1 if [name for name in names if fuzz(name, int(seconds)) != 0] else 0
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        return 1 if any(list(pool.map(partial(fuzz, seconds=int(seconds)), names))) else 0
 
 
 if __name__ == "__main__":

@@ -28,15 +28,21 @@ def show(request: RequestBase) -> list[Any]:
     ]
 
 
+def encode(value: object) -> bytes:
+    """The standard library's makes functions while it encodes."""
+    return repr(value).encode()
+
+
 def make() -> Core:
     made = Made(
+        encode=encode,
         policies={
             "cors_origins": (b"https://a.example",),
             "cors_methods": b"GET",
             "compress_types": (b"application/json",),
             "compress_min": 50,
             "request_id": b"x-request-id",
-        }
+        },
     )
     made.add("GET", "/text", lambda: "text")
     made.add("GET", "/wide", lambda: "é€")
@@ -89,7 +95,10 @@ QUESTIONS: dict[str, tuple[str, str, dict[str, str], bytes]] = {
 
 
 def ask(question: tuple[str, str, dict[str, str], bytes]) -> Any:
-    """Status, headers but for what differs from one to the next, and body."""
+    """Status, headers but for what differs from one to the next, and body.
+
+    No function is made in here: one that cannot be made breaks CPython 3.12 and later (MAKE_FUNCTION, docs/loop.md).
+    """
     method, target, headers, body = question
     path, _, query = target.partition("?")
     pairs = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
@@ -98,7 +107,7 @@ def ask(question: tuple[str, str, dict[str, str], bytes]) -> Any:
         call.start(body)
     reply: Any = call.reply
     shown = list(reply[2]) if isinstance(reply[2], FileParts) else reply[2]
-    multipart = any(b"multipart" in value for _, value in reply[1])  # whose boundary differs
+    multipart = [value for _, value in reply[1] if b"multipart" in value]  # whose boundary differs
     fields = [pair for pair in reply[1] if pair[0] not in {b"x-request-id", b"content-type"}]
     return reply[0], fields, None if multipart else shown
 

@@ -39,7 +39,11 @@ def test(arguments: list[str]) -> int:
     # They do not touch the extension, measure it, watch memory of their own, or run others' programs for minutes.
     skipped = ["source", "py/bench", "py/accelerators", "leaks", "faults", "fronts"]
     skipped += [f"conformance/{name}" for name in ("apps", "asgi_apps", "http1", "loop")]
-    others = [f"--ignore=tests/{name}" for name in skipped]
+    # A browser and curl, which hang with what is preloaded; and a worker whose memory is looked at.
+    skipped += ["py/app/test_live.py", "py/app/test_tutorial.py"]
+    weighed = ["py/app/test_docs.py::test_the_page_in_a_browser", "py/test_admin.py::test_the_page_draws_in_a_browser"]
+    weighed += ["py/test_recycling.py::test_a_worker_that_has_grown_is_replaced"]
+    others = [f"--ignore=tests/{name}" for name in skipped] + [f"--deselect=tests/{name}" for name in weighed]
     pytest: list[str | Path] = [FOLDER / "bin" / "pytest", "-q", *others, *(arguments or TWO)]
     return subprocess.run(pytest, check=False, cwd=ROOT, env=env).returncode
 

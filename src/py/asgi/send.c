@@ -2,6 +2,8 @@
 #include "py/asgi/call.h"
 
 #include "http/field_check.h"
+#include "py/lend.h"
+#include "py/text.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -136,20 +138,13 @@ static int after_body(struct vel_asgi_call *call, bool more) {
 
 /* --- bodies ------------------------------------------------------------------------------------------------------ */
 
-static void give_back(void *owner) {
-    Py_DECREF((PyObject *)owner);
-}
-
 /* bytes are lent to the server, anything else is copied into some. */
 static int put_body(struct vel_asgi_call *call, PyObject *body) {
-    struct vel_loan loan = {.release = give_back, .owner = body};
-    struct vel_slice data = vel_slice(PyBytes_AS_STRING(body), (size_t)PyBytes_GET_SIZE(body));
+    struct vel_slice data = vel_bytes_slice(body);
     if (data.len == 0)
         return 0;
-    Py_INCREF(body);
-    int err = vel_exchange_data(call->exchange, data, &loan);
+    int err = vel_lend(call->exchange, data, body);
     if (err == VEL_ENOMEM) {
-        Py_DECREF(body);
         PyErr_NoMemory();
         return -1;
     }

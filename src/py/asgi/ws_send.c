@@ -2,6 +2,7 @@
 #include "py/asgi/socket.h"
 
 #include "py/asgi/fan.h"
+#include "py/lend.h"
 
 #include "base/err.h"
 #include "http/field_check.h"
@@ -30,12 +31,8 @@ int vel_asgi__put_frame(struct vel_asgi_call *call, enum vel_ws_opcode opcode, b
     return vel_exchange_data(call->exchange, payload, loan) == VEL_OK ? 0 : -1;
 }
 
-static void give_back(void *owner) {
-    Py_DECREF((PyObject *)owner);
-}
-
 static int put_plain(struct vel_asgi_call *call, enum vel_ws_opcode opcode, struct vel_slice data, PyObject *owner) {
-    struct vel_loan loan = {.release = give_back, .owner = Py_NewRef(owner)};
+    struct vel_loan loan = {.release = vel_give_back, .owner = Py_NewRef(owner)};
     if (vel_asgi__put_frame(call, opcode, false, data, &loan) == 0)
         return 0;
     Py_DECREF(owner);
@@ -109,7 +106,7 @@ static PyObject *send_message(struct vel_asgi_call *call, PyObject *message) {
 static int put_shared(struct vel_asgi_call *call, const struct vel_fan *fan) {
     if (call->socket->deflates && fan->payload.len >= DEFLATE_LEAST)
         return put_packed(call, fan->text ? VEL_WS_TEXT : VEL_WS_BINARY, fan->payload);
-    struct vel_loan loan = {.release = give_back, .owner = Py_NewRef(fan->owner)};
+    struct vel_loan loan = {.release = vel_give_back, .owner = Py_NewRef(fan->owner)};
     if (vel_exchange_data(call->exchange, fan->frame, &loan) != VEL_ENOMEM)
         return 0;
     Py_DECREF(fan->owner);

@@ -84,6 +84,18 @@ int vel_answer_add(struct vel_answer *answer, const struct vel_field *field) {
     return 0;
 }
 
+int vel_answer_add_text(struct vel_answer *answer, struct vel_slice name, struct vel_slice value) {
+    struct vel_field field = {.name = name, .value = value, .id = vel_field_find(name)};
+    return vel_answer_add(answer, &field);
+}
+
+const struct vel_field *vel_answer_find(const struct vel_answer *answer, struct vel_slice name) {
+    for (size_t i = 0; i < answer->head.nfields; i++)
+        if (vel_slice_eq_nocase(answer->head.fields[i].name, name))
+            return &answer->head.fields[i];
+    return NULL;
+}
+
 /* The type of the body, unless the headers say one; a field alone needs no copy. */
 static int set_type(struct vel_answer *answer, const struct vel_field *type) {
     if (answer->head.nfields == 0) {

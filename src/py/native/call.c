@@ -22,10 +22,6 @@ struct call {
 
 /* --- the head ---------------------------------------------------------------------------------------------------- */
 
-static struct vel_slice bytes_slice(PyObject *bytes) {
-    return vel_slice(PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes));
-}
-
 static int put(struct vel_buf *to, struct vel_slice s) {
     if (vel_buf_append(to, s.at, s.len) == VEL_OK)
         return 0;
@@ -50,8 +46,8 @@ static int take_pair(PyObject *pair, PyObject **name, PyObject **value) {
 static int put_headers(struct vel_buf *to, PyObject *list) {
     for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(list); i++) {
         PyObject *name, *value;
-        if (take_pair(PySequence_Fast_GET_ITEM(list, i), &name, &value) < 0 || put(to, bytes_slice(name)) < 0 ||
-            put(to, bytes_slice(value)) < 0)
+        if (take_pair(PySequence_Fast_GET_ITEM(list, i), &name, &value) < 0 || put(to, vel_bytes_slice(name)) < 0 ||
+            put(to, vel_bytes_slice(value)) < 0)
             return -1;
     }
     return 0;
@@ -62,8 +58,8 @@ static void point(struct vel_head *head, PyObject *list, const char *at) {
     for (size_t i = 0; i < head->nfields; i++) {
         PyObject *pair = PySequence_Fast_GET_ITEM(list, (Py_ssize_t)i);
         struct vel_field *field = &head->fields[i];
-        struct vel_slice name = bytes_slice(PySequence_Fast_GET_ITEM(pair, 0));
-        struct vel_slice value = bytes_slice(PySequence_Fast_GET_ITEM(pair, 1));
+        struct vel_slice name = vel_bytes_slice(PySequence_Fast_GET_ITEM(pair, 0));
+        struct vel_slice value = vel_bytes_slice(PySequence_Fast_GET_ITEM(pair, 1));
         field->name = vel_slice(at, name.len);
         field->value = vel_slice(at + name.len, value.len);
         field->id = vel_field_find(field->name);
@@ -109,9 +105,9 @@ static struct vel_head *build_head(PyObject *method, PyObject *path, PyObject *q
         PyErr_Format(PyExc_ValueError, "more than %d headers", VEL_FIELDS_MAX);
     else if (!vel_text_slice(method, &name))
         PyErr_SetString(PyExc_ValueError, "the method is no token");
-    else if (put(&bytes, name) == 0 && put(&bytes, bytes_slice(path)) == 0 && put(&bytes, bytes_slice(query)) == 0 &&
-             put_headers(&bytes, list) == 0)
-        head = make_head(&bytes, name.len, bytes_slice(path).len, bytes_slice(query).len, list);
+    else if (put(&bytes, name) == 0 && put(&bytes, vel_bytes_slice(path)) == 0 &&
+             put(&bytes, vel_bytes_slice(query)) == 0 && put_headers(&bytes, list) == 0)
+        head = make_head(&bytes, name.len, vel_bytes_slice(path).len, vel_bytes_slice(query).len, list);
     vel_buf_free(&bytes);
     Py_DECREF(list);
     return head;
@@ -192,7 +188,7 @@ static void begin(struct call *call, struct work *w) {
                                 .number = call->number,
                                 .request = Py_XNewRef(call->request)};
     if (call->body != NULL)
-        w->r.body = bytes_slice(call->body);
+        w->r.body = vel_bytes_slice(call->body);
 }
 
 static void end(struct call *call, struct work *w) {
@@ -230,11 +226,6 @@ static PyObject *raise_order(void) {
     return NULL;
 }
 
-static PyObject *again(PyObject *raised) {
-    vel_set_raised(raised);
-    return NULL;
-}
-
 /* The status that a body is refused with, or 0. */
 static unsigned refused(struct call *call, PyObject *body) {
     int64_t limit = vel_body_limit(call->core, call->plan), size = PyBytes_GET_SIZE(body);
@@ -245,13 +236,18 @@ static unsigned refused(struct call *call, PyObject *body) {
     return limit >= 0 && size > limit ? 413 : 0;
 }
 
+/* Ends the work: what it answered is the reply. */
+static PyObject *conclude(struct call *call, struct work *w, struct vel_answer *answer) {
+    end(call, w);
+    return set_reply(call, answer) < 0 ? NULL : Py_NewRef(Py_None);
+}
+
 static PyObject *answer_refusal(struct call *call, unsigned status) {
     struct vel_answer answer = {0};
     struct work w;
     begin(call, &w);
     vel_run_refuse(&w.r, VEL_LEAD_REFUSED, status, &answer);
-    end(call, &w);
-    return set_reply(call, &answer) < 0 ? NULL : Py_NewRef(Py_None);
+    return conclude(call, &w, &answer);
 }
 
 /* A coroutine is the caller's to run. */
@@ -264,8 +260,9 @@ static PyObject *start(PyObject *o, PyObject *body) {
         return raise_order();
     if (!PyBytes_Check(body))
         return PyErr_Format(PyExc_TypeError, "the body is bytes, not %.100s", Py_TYPE(body)->tp_name);
-    if (refused(call, body) != 0)
-        return answer_refusal(call, refused(call, body));
+    unsigned status = refused(call, body);
+    if (status != 0)
+        return answer_refusal(call, status);
     Py_XSETREF(call->body, Py_NewRef(body));
     begin(call, &w);
     PyObject *result = vel_run(&w.r, &answer, &broken);
@@ -276,12 +273,14 @@ static PyObject *start(PyObject *o, PyObject *body) {
     if (result != NULL)
         vel_run_finish(&w.r, result, &answer);
     Py_XDECREF(result);
-    end(call, &w);
-    if (set_reply(call, &answer) < 0) {
+    PyObject *done = conclude(call, &w, &answer);
+    if (done == NULL || broken == NULL) {
         Py_XDECREF(broken);
-        return NULL;
+        return done;
     }
-    return broken != NULL ? again(broken) : Py_NewRef(Py_None);
+    Py_DECREF(done);
+    vel_set_raised(broken);
+    return NULL;
 }
 
 static PyObject *finish(PyObject *o, PyObject *result) {
@@ -292,8 +291,7 @@ static PyObject *finish(PyObject *o, PyObject *result) {
         return raise_order();
     begin(call, &w);
     vel_run_finish(&w.r, result, &answer);
-    end(call, &w);
-    return set_reply(call, &answer) < 0 ? NULL : Py_NewRef(Py_None);
+    return conclude(call, &w, &answer);
 }
 
 static PyObject *fail(PyObject *o, PyObject *exception) {
@@ -308,9 +306,8 @@ static PyObject *fail(PyObject *o, PyObject *exception) {
     begin(call, &w);
     vel_set_raised(Py_NewRef(exception));
     vel_run_fail(&w.r, &answer, &broken);
-    end(call, &w);
     Py_XDECREF(broken);
-    return set_reply(call, &answer) < 0 ? NULL : Py_NewRef(Py_None);
+    return conclude(call, &w, &answer);
 }
 
 /* For what the caller has found: a body above a limit. */

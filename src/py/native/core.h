@@ -181,7 +181,11 @@ void vel_answer_free(struct vel_answer *answer);
 
 /* One more field, whose slices live long enough; an object that some of them point into. -1 with an exception. */
 int vel_answer_add(struct vel_answer *answer, const struct vel_field *field);
+int vel_answer_add_text(struct vel_answer *answer, struct vel_slice name, struct vel_slice value);
 int vel_answer_keep(struct vel_answer *answer, PyObject *o);
+
+/* The first field of that name, in any case of letters, or NULL. */
+const struct vel_field *vel_answer_find(const struct vel_answer *answer, struct vel_slice name);
 
 /* --- files: parts.c ---------------------------------------------------------------------------------------------- */
 

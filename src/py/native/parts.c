@@ -19,34 +19,21 @@ void vel_parts_free(struct vel_parts *parts) {
 
 /* --- fields ------------------------------------------------------------------------------------------------------ */
 
-static const struct vel_field *find(const struct vel_answer *answer, enum vel_field_id id, const char *name) {
-    struct vel_slice text = vel_slice(name, strlen(name));
-    for (size_t i = 0; i < answer->head.nfields; i++) {
-        const struct vel_field *field = &answer->head.fields[i];
-        if (id != VEL_FIELD_OTHER ? field->id == id : vel_slice_eq_nocase(field->name, text))
-            return field;
-    }
-    return NULL;
-}
-
-static int add(struct vel_answer *answer, struct vel_slice name, struct vel_slice value) {
-    struct vel_field field = {.name = name, .value = value, .id = vel_field_find(name)};
-    return vel_answer_add(answer, &field);
-}
-
 /* What the answer says already stands. The slices live as long as the parts. */
 static int add_validators(struct vel_answer *answer, struct vel_parts *parts, struct vel_validators *v) {
-    const struct vel_field *etag = find(answer, VEL_FIELD_OTHER, "etag");
-    const struct vel_field *modified = find(answer, VEL_FIELD_OTHER, "last-modified");
+    const struct vel_field *etag = vel_answer_find(answer, VEL_SLICE("ETag"));
+    const struct vel_field *modified = vel_answer_find(answer, VEL_SLICE("Last-Modified"));
     *v = (struct vel_validators){vel_slice(parts->file->etag, parts->file->etag_len), parts->file->modified};
     if (etag != NULL)
         v->etag = etag->value;
-    else if (add(answer, VEL_SLICE("ETag"), v->etag) < 0)
+    else if (vel_answer_add_text(answer, VEL_SLICE("ETag"), v->etag) < 0)
         return -1;
     if (modified != NULL && vel_date_parse(modified->value, &v->modified))
         return 0;
     vel_date_format(parts->date, v->modified);
-    return modified != NULL ? 0 : add(answer, VEL_SLICE("Last-Modified"), vel_slice(parts->date, VEL_DATE_LEN));
+    return modified != NULL
+               ? 0
+               : vel_answer_add_text(answer, VEL_SLICE("Last-Modified"), vel_slice(parts->date, VEL_DATE_LEN));
 }
 
 /* --- ranges ------------------------------------------------------------------------------------------------------ */
@@ -93,7 +80,7 @@ static size_t put_before(char *to, const char *boundary, struct vel_slice type, 
 
 /* The type goes into the parts, and that of the answer says that there are some. */
 static int frame(struct vel_core *core, struct vel_answer *answer, struct vel_parts *parts) {
-    struct vel_field *type = (struct vel_field *)(uintptr_t)find(answer, VEL_FIELD_CONTENT_TYPE, "");
+    struct vel_field *type = (struct vel_field *)(uintptr_t)vel_answer_find(answer, VEL_SLICE("Content-Type"));
     struct vel_slice of_part = type != NULL ? type->value : VEL_SLICE("application/octet-stream");
     char boundary[BOUNDARY_LEN], *at = PyMem_Malloc((parts->n + 1) * (PART_ROOM + of_part.len) + 100);
     if (at == NULL) {
@@ -118,7 +105,7 @@ static int frame(struct vel_core *core, struct vel_answer *answer, struct vel_pa
     memcpy(at + n, boundary, BOUNDARY_LEN);
     struct vel_slice value = vel_slice(at, n + BOUNDARY_LEN);
     if (type == NULL)
-        return add(answer, VEL_SLICE("Content-Type"), value);
+        return vel_answer_add_text(answer, VEL_SLICE("Content-Type"), value);
     type->value = value;
     return 0;
 }
@@ -136,7 +123,7 @@ static int set_ranges(struct vel_core *core, struct vel_answer *answer, struct v
     if (parts->n > 1)
         return frame(core, answer, parts);
     size_t n = put_range(parts->text, &parts->ranges[0], parts->file->size);
-    return add(answer, VEL_SLICE("Content-Range"), vel_slice(parts->text, n));
+    return vel_answer_add_text(answer, VEL_SLICE("Content-Range"), vel_slice(parts->text, n));
 }
 
 static void set_whole(struct vel_parts *parts) {
@@ -162,7 +149,7 @@ static int refuse(struct vel_core *core, struct vel_answer *answer, unsigned sta
     if (err == 0)
         err = vel_answer_keep(answer, kept);
     if (err == 0 && range.len > 0)
-        err = add(answer, VEL_SLICE("Content-Range"), vel_slice(PyBytes_AS_STRING(kept), range.len));
+        err = vel_answer_add_text(answer, VEL_SLICE("Content-Range"), vel_slice(PyBytes_AS_STRING(kept), range.len));
     Py_XDECREF(kept);
     return err;
 }
@@ -190,7 +177,7 @@ static int decide(struct vel_core *core, const struct vel_head *head, struct vel
         return -1;
     if (head == NULL || answer->head.status != 200)
         return 0;
-    if (add(answer, VEL_SLICE("Accept-Ranges"), VEL_SLICE("bytes")) < 0)
+    if (vel_answer_add_text(answer, VEL_SLICE("Accept-Ranges"), VEL_SLICE("bytes")) < 0)
         return -1;
     unsigned status = vel_condition(head, &v);
     if (status == 412)

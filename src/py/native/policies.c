@@ -1,6 +1,8 @@
 /* CORS (Fetch 3.2), gzip, and ids of requests. */
 #include "py/native/policies.h"
 
+#include "py/text.h"
+
 #include "coding/accept.h"
 #include "coding/gzip.h"
 
@@ -47,7 +49,7 @@ static int take_bytes(PyObject *dict, const char *name, struct vel_slice *out) {
         return 0;
     if (!PyBytes_Check(given))
         return bad(name);
-    *out = vel_slice(PyBytes_AS_STRING(given), (size_t)PyBytes_GET_SIZE(given));
+    *out = vel_bytes_slice(given);
     return vel_check_value(&vel_scan_plain, *out) ? 0 : bad(name);
 }
 
@@ -79,8 +81,7 @@ static int take_list(PyObject *dict, const char *name, PyObject **out) {
 }
 
 static struct vel_slice item(PyObject *tuple, Py_ssize_t i) {
-    PyObject *bytes = PyTuple_GET_ITEM(tuple, i);
-    return vel_slice(PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes));
+    return vel_bytes_slice(PyTuple_GET_ITEM(tuple, i));
 }
 
 static int take_cors(struct vel_policies *p) {
@@ -148,19 +149,7 @@ void vel_policies_free(struct vel_policies *p) {
 
 /* --- adding fields ----------------------------------------------------------------------------------------------- */
 
-static int add(struct vel_answer *answer, struct vel_slice name, struct vel_slice value) {
-    struct vel_field field = {.name = name, .value = value, .id = vel_field_find(name)};
-    return vel_answer_add(answer, &field);
-}
-
-#define ADD(answer, name, value) add(answer, VEL_SLICE(name), value)
-
-static const struct vel_field *find(const struct vel_answer *answer, struct vel_slice name) {
-    for (size_t i = 0; i < answer->head.nfields; i++)
-        if (vel_slice_eq_nocase(answer->head.fields[i].name, name))
-            return &answer->head.fields[i];
-    return NULL;
-}
+#define ADD(answer, name, value) vel_answer_add_text(answer, VEL_SLICE(name), value)
 
 static struct vel_slice of_request(const struct vel_head *head, enum vel_field_id id) {
     const struct vel_field *field = vel_head_field(head, id);
@@ -238,13 +227,14 @@ static bool is_type(const struct vel_policies *p, struct vel_slice type) {
 /* What is small, coded already, a part, or compared byte for byte stays as it is. */
 static bool may_compress(const struct vel_policies *p, const struct vel_answer *answer) {
     unsigned status = answer->head.status;
-    const struct vel_field *type = find(answer, VEL_SLICE("content-type"));
+    const struct vel_field *type = vel_answer_find(answer, VEL_SLICE("content-type"));
     if (answer->stream != NULL || answer->parts != NULL || answer->data.len < p->compress_min ||
         vel_status_has_no_body(status) || status == 206)
         return false;
     if (type == NULL || type->value.len == 0 || !is_type(p, type->value))
         return false;
-    return find(answer, VEL_SLICE("content-encoding")) == NULL && find(answer, VEL_SLICE("etag")) == NULL;
+    return vel_answer_find(answer, VEL_SLICE("content-encoding")) == NULL &&
+           vel_answer_find(answer, VEL_SLICE("etag")) == NULL;
 }
 
 static int compress(struct vel_policies *p, struct vel_answer *answer) {
@@ -318,7 +308,7 @@ static int apply_id(const struct vel_core *core, const struct vel_head *head, ui
     PyObject *bytes = PyBytes_FromStringAndSize(id.at, (Py_ssize_t)id.len);
     int err = bytes != NULL ? vel_answer_keep(answer, bytes) : -1;
     if (err == 0)
-        err = add(answer, core->policies->id_field, vel_slice(PyBytes_AS_STRING(bytes), id.len));
+        err = vel_answer_add_text(answer, core->policies->id_field, vel_slice(PyBytes_AS_STRING(bytes), id.len));
     Py_XDECREF(bytes);
     return err;
 }

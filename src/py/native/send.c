@@ -2,6 +2,7 @@
 #include "py/native/native.h"
 
 #include "py/error.h"
+#include "py/lend.h"
 
 #include "files/file.h"
 
@@ -127,10 +128,6 @@ static void send_stream(struct vel_native *n, struct vel_exchange *x, struct vel
 
 /* --- sending ----------------------------------------------------------------------------------------------------- */
 
-static void give_back(void *owner) {
-    Py_DECREF((PyObject *)owner);
-}
-
 static void close_file(void *owner) {
     vel_file_release(owner);
 }
@@ -161,11 +158,7 @@ static int put_body(struct vel_exchange *x, struct vel_answer *answer) {
         return VEL_OK;
     if (answer->body == NULL)
         return vel_exchange_data(x, answer->data, NULL);
-    struct vel_loan loan = {.release = give_back, .owner = Py_NewRef(answer->body)};
-    int err = vel_exchange_data(x, answer->data, &loan);
-    if (err == VEL_ENOMEM)
-        Py_DECREF(answer->body);
-    return err;
+    return vel_lend(x, answer->data, answer->body);
 }
 
 /* An answer to HEAD, and a 304, may say the length of what they stand for. */

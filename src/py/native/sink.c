@@ -1,6 +1,8 @@
 /* Sink: where a streamed body goes, piece by piece, no faster than its client takes it. */
 #include "py/native/native.h"
 
+#include "py/lend.h"
+#include "py/text.h"
 #include "py/types.h"
 
 #include <structmember.h>
@@ -23,16 +25,9 @@ static PyObject *raise_gone(struct sink *sink) {
 
 /* --- sending ----------------------------------------------------------------------------------------------------- */
 
-static void give_back(void *owner) {
-    Py_DECREF((PyObject *)owner);
-}
-
 static int put(struct sink *sink, PyObject *bytes) {
-    struct vel_loan loan = {.release = give_back, .owner = Py_NewRef(bytes)};
-    struct vel_slice data = vel_slice(PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes));
-    int err = vel_exchange_data(sink->x, data, &loan);
+    int err = vel_lend(sink->x, vel_bytes_slice(bytes), bytes);
     if (err == VEL_ENOMEM) {
-        Py_DECREF(bytes);
         PyErr_NoMemory();
         return -1;
     }

@@ -2,6 +2,7 @@
 #include "py/native/core.h"
 
 #include "py/error.h"
+#include "py/text.h"
 #include "py/types.h"
 
 #include "base/clock.h"
@@ -32,10 +33,6 @@ struct finding {
     char path[VEL_FILE_PATH_MAX + 16];
     size_t len;
 };
-
-static struct vel_slice bytes_slice(PyObject *bytes) {
-    return vel_slice(PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes));
-}
 
 /* --- finding ----------------------------------------------------------------------------------------------------- */
 
@@ -100,12 +97,12 @@ static struct vel_file *get_spa(struct finding *f) {
     }
     f->len = 0;
     f->fallback = true;
-    return push(f, bytes_slice(f->folder->spa)) ? get_best(f) : NULL;
+    return push(f, vel_bytes_slice(f->folder->spa)) ? get_best(f) : NULL;
 }
 
 /* NULL with errno; EISDIR: the path lacks a slash at its end, and with it there is an index. */
 static struct vel_file *find(struct finding *f) {
-    struct vel_slice index = bytes_slice(f->folder->index);
+    struct vel_slice index = vel_bytes_slice(f->folder->index);
     struct vel_file *file = NULL;
     bool is_folder = f->len == 0 || f->path[f->len - 1] == '/';
     errno = ENOENT;
@@ -119,11 +116,6 @@ static struct vel_file *find(struct finding *f) {
 }
 
 /* --- answering --------------------------------------------------------------------------------------------------- */
-
-static int add(struct vel_answer *answer, struct vel_slice name, struct vel_slice value) {
-    struct vel_field field = {.name = name, .value = value, .id = vel_field_find(name)};
-    return vel_answer_add(answer, &field);
-}
 
 /* By what is behind the last dot of the name; the folder has the types. */
 static int add_type(struct finding *f) {
@@ -140,18 +132,18 @@ static int add_type(struct finding *f) {
     Py_XDECREF(key);
     if (PyErr_Occurred())
         return -1;
-    return add(f->answer, VEL_SLICE("Content-Type"),
-               type != NULL ? bytes_slice(type) : VEL_SLICE("application/octet-stream"));
+    return vel_answer_add_text(f->answer, VEL_SLICE("Content-Type"),
+                               type != NULL ? vel_bytes_slice(type) : VEL_SLICE("application/octet-stream"));
 }
 
 /* The page for an address of the application is not the file of that name: it has to be asked for each time. */
 static int add_fields(struct finding *f) {
-    struct vel_slice cache = f->fallback ? VEL_SLICE("no-cache") : bytes_slice(f->folder->cache);
-    if (add_type(f) < 0 || (cache.len > 0 && add(f->answer, VEL_SLICE("Cache-Control"), cache) < 0))
+    struct vel_slice cache = f->fallback ? VEL_SLICE("no-cache") : vel_bytes_slice(f->folder->cache);
+    if (add_type(f) < 0 || (cache.len > 0 && vel_answer_add_text(f->answer, VEL_SLICE("Cache-Control"), cache) < 0))
         return -1;
-    if (f->coding.len > 0 && add(f->answer, VEL_SLICE("Content-Encoding"), f->coding) < 0)
+    if (f->coding.len > 0 && vel_answer_add_text(f->answer, VEL_SLICE("Content-Encoding"), f->coding) < 0)
         return -1;
-    return f->folder->twins ? add(f->answer, VEL_SLICE("Vary"), VEL_SLICE("Accept-Encoding")) : 0;
+    return f->folder->twins ? vel_answer_add_text(f->answer, VEL_SLICE("Vary"), VEL_SLICE("Accept-Encoding")) : 0;
 }
 
 static int answer_methods(struct vel_reading *r, struct vel_answer *answer) {
@@ -208,7 +200,8 @@ static int check_types(PyObject *types) {
     PyObject *key, *value;
     Py_ssize_t pos = 0;
     while (PyDict_Next(types, &pos, &key, &value))
-        if (!PyUnicode_Check(key) || !PyBytes_Check(value) || !vel_check_value(&vel_scan_plain, bytes_slice(value))) {
+        if (!PyUnicode_Check(key) || !PyBytes_Check(value) ||
+            !vel_check_value(&vel_scan_plain, vel_bytes_slice(value))) {
             PyErr_SetString(PyExc_TypeError, "types are extensions as str and content types as bytes");
             return -1;
         }
@@ -232,7 +225,7 @@ static PyObject *take_name(PyObject *given) {
     char path[VEL_FILE_PATH_MAX];
     if (!PyUnicode_FSConverter(given, &bytes))
         return NULL;
-    if (PyBytes_GET_SIZE(bytes) > 0 && vel_file_path(bytes_slice(bytes), false, true, path) < 0) {
+    if (PyBytes_GET_SIZE(bytes) > 0 && vel_file_path(vel_bytes_slice(bytes), false, true, path) < 0) {
         PyErr_Format(PyExc_ValueError, "%R is no file below the folder", given);
         Py_CLEAR(bytes);
     }
@@ -255,7 +248,7 @@ static int take(struct folder *self, PyObject *args, PyObject *kwargs) {
     self->spa = spa != NULL ? take_name(spa) : PyBytes_FromStringAndSize(NULL, 0);
     if (self->cache == NULL || self->types == NULL || self->index == NULL || self->spa == NULL)
         return -1;
-    if (!vel_check_value(&vel_scan_plain, bytes_slice(self->cache))) {
+    if (!vel_check_value(&vel_scan_plain, vel_bytes_slice(self->cache))) {
         PyErr_SetString(PyExc_ValueError, "cache has control characters");
         return -1;
     }

@@ -42,3 +42,12 @@ static inline struct vel_slice vel_slice_trim(struct vel_slice s) {
         s.len--;
     return s;
 }
+
+/* Takes what stands before the first separator off rest, and the separator too; all of it when there is none. */
+static inline struct vel_slice vel_slice_take(struct vel_slice *rest, char separator) {
+    const char *end = rest->len > 0 ? memchr(rest->at, separator, rest->len) : NULL;
+    size_t len = end != NULL ? (size_t)(end - rest->at) : rest->len, all = end != NULL ? len + 1 : len;
+    struct vel_slice taken = vel_slice(rest->at, len);
+    *rest = vel_slice(rest->at + all, rest->len - all);
+    return taken;
+}

@@ -1,15 +1,6 @@
 /* Reading Accept-Encoding. */
 #include "coding/accept.h"
 
-/* Up to the separator, which is taken off too; trimmed. */
-static struct vel_slice take(struct vel_slice *rest, char separator) {
-    const char *end = rest->len > 0 ? memchr(rest->at, separator, rest->len) : NULL;
-    size_t len = end != NULL ? (size_t)(end - rest->at) : rest->len, all = end != NULL ? len + 1 : len;
-    struct vel_slice taken = vel_slice(rest->at, len);
-    *rest = vel_slice(rest->at + all, rest->len - all);
-    return vel_slice_trim(taken);
-}
-
 /* "q=0", "q=0.000": any other weight, also one that is none, is more. */
 static bool is_zero(struct vel_slice weight) {
     if (weight.len < 3 || (weight.at[0] | 0x20) != 'q' || weight.at[1] != '=')
@@ -23,8 +14,8 @@ static bool is_zero(struct vel_slice weight) {
 bool vel_coding_accepted(struct vel_slice accept, struct vel_slice coding) {
     bool any = false, any_is_zero = false;
     while (accept.len > 0) {
-        struct vel_slice member = take(&accept, ',');
-        struct vel_slice name = take(&member, ';');
+        struct vel_slice member = vel_slice_take(&accept, ',');
+        struct vel_slice name = vel_slice_trim(vel_slice_take(&member, ';'));
         bool zero = is_zero(vel_slice_trim(member));
         if (vel_slice_eq_nocase(name, coding))
             return !zero;

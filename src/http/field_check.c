@@ -20,11 +20,7 @@ bool vel_check_value(const struct vel_scan *scan, struct vel_slice s) {
 
 bool vel_list_next(struct vel_slice *rest, struct vel_slice *member) {
     while (rest->len > 0) {
-        const char *comma = memchr(rest->at, ',', rest->len);
-        size_t len = comma != NULL ? (size_t)(comma - rest->at) : rest->len;
-        size_t taken = comma != NULL ? len + 1 : len;
-        *member = vel_slice_trim(vel_slice(rest->at, len));
-        *rest = vel_slice(rest->at + taken, rest->len - taken);
+        *member = vel_slice_trim(vel_slice_take(rest, ','));
         if (member->len > 0)
             return true;
     }

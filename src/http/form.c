@@ -32,31 +32,17 @@ bool vel_form_is(struct vel_slice in, struct vel_slice text) {
     return n == text.len;
 }
 
-/* Up to the separator, which is taken off too. */
-static struct vel_slice take_until(struct vel_slice *rest, char separator) {
-    const char *end = memchr(rest->at, separator, rest->len);
-    size_t len = end != NULL ? (size_t)(end - rest->at) : rest->len;
-    struct vel_slice taken = vel_slice(rest->at, len);
-    size_t all = end != NULL ? len + 1 : len;
-    *rest = vel_slice(rest->at + all, rest->len - all);
-    return taken;
-}
-
-static struct vel_slice split(struct vel_slice *run) {
-    return take_until(run, '=');
-}
-
 static bool has_code(struct vel_slice s) {
     return memchr(s.at, '%', s.len) != NULL || memchr(s.at, '+', s.len) != NULL;
 }
 
 bool vel_form_next(struct vel_slice *rest, struct vel_pair *pair) {
     while (rest->len > 0) {
-        struct vel_slice run = take_until(rest, '&');
+        struct vel_slice run = vel_slice_take(rest, '&');
         if (run.len == 0)
             continue;
         pair->encoded = has_code(run);
-        pair->name = split(&run);
+        pair->name = vel_slice_take(&run, '=');
         pair->value = run;
         return true;
     }
@@ -65,11 +51,11 @@ bool vel_form_next(struct vel_slice *rest, struct vel_pair *pair) {
 
 bool vel_cookie_next(struct vel_slice *rest, struct vel_pair *pair) {
     while (rest->len > 0) {
-        struct vel_slice run = vel_slice_trim(take_until(rest, ';'));
+        struct vel_slice run = vel_slice_trim(vel_slice_take(rest, ';'));
         if (run.len == 0 || memchr(run.at, '=', run.len) == NULL)
             continue;
         pair->encoded = false;
-        pair->name = vel_slice_trim(split(&run));
+        pair->name = vel_slice_trim(vel_slice_take(&run, '='));
         pair->value = vel_slice_trim(run);
         if (pair->value.len > 1 && pair->value.at[0] == '"' && pair->value.at[pair->value.len - 1] == '"')
             pair->value = vel_slice(pair->value.at + 1, pair->value.len - 2);

@@ -28,11 +28,7 @@ static bool begins(const char *in, size_t len, const char *with, size_t n) {
 
 /* Exactly one space between words. */
 static struct vel_slice next_word(struct vel_slice *rest) {
-    const char *space = rest->len > 0 ? memchr(rest->at, ' ', rest->len) : NULL;
-    size_t n = space != NULL ? (size_t)(space - rest->at) : rest->len, taken = space != NULL ? n + 1 : n;
-    struct vel_slice word = vel_slice(rest->at, n);
-    *rest = vel_slice(rest->at + taken, rest->len - taken);
-    return word;
+    return vel_slice_take(rest, ' ');
 }
 
 static bool read_address(struct vel_slice text, bool ipv6, struct vel_slice *out) {

@@ -54,6 +54,23 @@ static void trim_takes_space_and_tab_alone(void) {
     CHECK_SLICE(vel_slice_trim(VEL_SLICE("\205a\r\n")), "\205a\r\n");
 }
 
+static void take_is_up_to_the_separator_which_goes_too(void) {
+    struct vel_slice rest = VEL_SLICE("a,,b");
+    CHECK_SLICE(vel_slice_take(&rest, ','), "a");
+    CHECK_SLICE(vel_slice_take(&rest, ','), "");
+    CHECK_SLICE(rest, "b");
+    CHECK_SLICE(vel_slice_take(&rest, ','), "b");
+    CHECK_SLICE(rest, "");
+}
+
+static void take_without_a_separator_is_everything(void) {
+    struct vel_slice rest = VEL_SLICE(" a "), none = nothing;
+    CHECK_SLICE(vel_slice_take(&rest, ','), " a ");
+    CHECK_SLICE(rest, "");
+    CHECK_SLICE(vel_slice_take(&none, ','), "");
+    CHECK_SLICE(none, "");
+}
+
 int main(void) {
     RUN(literal_has_no_nul);
     RUN(equality_is_of_length_and_bytes);
@@ -61,4 +78,6 @@ int main(void) {
     RUN(only_ascii_capitals_are_lowered);
     RUN(case_folding_is_for_letters_alone);
     RUN(trim_takes_space_and_tab_alone);
+    RUN(take_is_up_to_the_separator_which_goes_too);
+    RUN(take_without_a_separator_is_everything);
 }

@@ -3,31 +3,18 @@
 #include "server/remote.h"
 
 #include "support/failmalloc.h"
-#include "support/host.h"
-#include "support/test.h"
+#include "support/remote.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define GET "GET /path HTTP/1.1\r\nHost: a\r\n\r\n"
 #define POST "POST /path HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n"
 
-static struct host host;
-static struct client client;
-static struct vel_pool pool;
-static struct vel_remote remote;
-static struct fake_app inner; /* what answers in the thread */
-static const struct vel_endpoint place = {.name = {"inner", 5}};
-static struct vel_remote_thread thread;
 static int naps; /* how often the thread has slept */
 static bool streaming;
 static void (*on_nap)(void); /* what the others do meanwhile */
-
-static void serve_meanwhile(void) {
-    client_read(&host, &client);
-}
 
 static void rest(void *arg) {
     (void)arg;
@@ -37,17 +24,8 @@ static void rest(void *arg) {
 }
 
 static void start_with(size_t waiting_max) {
-    host_init(&host);
-    host_start(&host);
-    CHECK_INT(vel_pool_init(&pool, host.w.loop), VEL_OK);
-    vel_remote_init(&remote, &pool, waiting_max, streaming);
-    host.w.app = &remote.app;
-    host.w.pool = &pool;
-    fake_app_init(&inner);
-    inner.ops.whole_body = true;
+    start_remote(waiting_max, streaming, rest);
     inner.on_request = fake_hello;
-    thread = (struct vel_remote_thread){.base.rest = rest, .app = &inner.app, .places = &place};
-    thread.base.self = pthread_self();
     naps = 0;
     on_nap = serve_meanwhile;
 }
@@ -56,38 +34,11 @@ static void start(void) {
     start_with(100);
 }
 
-static void stop(void) {
-    client_close(&host, &client);
-    vel_worker_close_all(&host.w);
-    vel_pool_free(&pool);
-    host.w.pool = NULL;
-    CHECK_INT(pool.open, 0);
-    CHECK_INT(fake_app_running(&inner), 0);
-    CHECK_INT(inner.returned, inner.lent);
-    host_stop(&host);
-}
-
-/* What a thread would do. False: there is no job. */
-static bool work(void) {
-    if (vel_list_empty(&pool.jobs))
-        return false;
-    struct vel_job *job = VEL_CONTAINER(pool.jobs.next, struct vel_job, node);
-    CHECK(vel_pool_cancel(&pool, job));
-    job->run(job, &thread.base);
-    return true;
-}
-
 static int count_bytes(char byte) {
     int n = 0;
     for (size_t i = 0; i < client.len; i++)
         n += client.got[i] == byte;
     return n;
-}
-
-static void work_and_read(void) {
-    do
-        client_read(&host, &client);
-    while (work());
 }
 
 static void open_and_work(const char *request) {

@@ -3,8 +3,7 @@
 
 #include "base/err.h"
 #include "support/failmalloc.h"
-#include "support/host.h"
-#include "support/test.h"
+#include "support/remote.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -12,17 +11,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define GET "GET /path HTTP/1.1\r\nHost: a\r\n\r\n"
-
 enum { BLOCK = 10000, BLOCKS = 40, TOTAL = BLOCK * BLOCKS };
 
-static struct host host;
-static struct client client;
-static struct vel_pool pool;
-static struct vel_remote remote;
-static struct fake_app inner; /* what answers in the thread */
-static const struct vel_endpoint place = {.name = {"inner", 5}};
-static struct vel_remote_thread thread;
 static struct vel_job waiting; /* of somebody else, for a thread */
 static void (*on_rest)(void);  /* what happens while the thread sleeps or writes; once */
 static void (*after)(void);    /* and after that */
@@ -30,10 +20,6 @@ static int descriptors;        /* open before a request */
 static char block[BLOCK];
 
 static void nothing(void) {
-}
-
-static void serve_meanwhile(void) {
-    client_read(&host, &client);
 }
 
 static void rest(void *arg) {
@@ -66,46 +52,10 @@ static void somebody_waits(void) {
 }
 
 static void start(uint64_t spool_max) {
-    host_init(&host);
-    host_start(&host);
-    CHECK_INT(vel_pool_init(&pool, host.w.loop), VEL_OK);
-    vel_remote_init(&remote, &pool, 100, false);
+    start_remote(100, false, rest);
     remote.spool_max = spool_max;
-    host.w.app = &remote.app;
-    host.w.pool = &pool;
-    fake_app_init(&inner);
-    inner.ops.whole_body = true;
-    thread = (struct vel_remote_thread){.base.rest = rest, .app = &inner.app, .places = &place};
-    thread.base.self = pthread_self();
     on_rest = somebody_waits;
     after = nothing;
-}
-
-static void stop(void) {
-    client_close(&host, &client);
-    vel_worker_close_all(&host.w);
-    vel_pool_free(&pool);
-    host.w.pool = NULL;
-    CHECK_INT(pool.open, 0);
-    CHECK_INT(fake_app_running(&inner), 0);
-    CHECK_INT(inner.returned, inner.lent);
-    host_stop(&host);
-}
-
-/* What a thread would do. False: there is no job. */
-static bool work(void) {
-    if (vel_list_empty(&pool.jobs))
-        return false;
-    struct vel_job *job = VEL_CONTAINER(pool.jobs.next, struct vel_job, node);
-    CHECK(vel_pool_cancel(&pool, job));
-    job->run(job, &thread.base);
-    return true;
-}
-
-static void work_and_read(void) {
-    do
-        client_read(&host, &client);
-    while (work());
 }
 
 static void ask(void) {

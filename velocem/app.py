@@ -13,14 +13,15 @@ from velocem._core import Core
 from velocem.arguments import Registry
 from velocem.background import Background, background
 from velocem.exceptions import StartError
-from velocem.faces import Asgi, Wsgi
+from velocem.faces.asgi import Asgi
+from velocem.faces.rsgi import Rsgi
+from velocem.faces.wsgi import Wsgi
 from velocem.groups import Endpoint, Errors, Function, Group, caller
 from velocem.importer import is_asgi
 from velocem.mounts import Kind, Mount
 from velocem.pipeline import Endings
 from velocem.policies import Limits, Policy
 from velocem.router import Converter, Router, Slash
-from velocem.rsgi import Rsgi
 from velocem.running import make_all, make_router
 from velocem.sessions import Session, Sessions
 from velocem.signature import name_of

@@ -13,7 +13,8 @@ from urllib.parse import quote, unquote, urlencode, urlsplit
 
 from velocem.app import App
 from velocem.binding import encode
-from velocem.faces import answer, bodiless, form_of, limit_of, parts_of
+from velocem.faces.answers import answer, bodiless, limit_of, parts_of
+from velocem.faces.forms import form_of
 from velocem.headers import Headers, RawPairs
 from velocem.running import Running
 from velocem.types import ASGIApplication

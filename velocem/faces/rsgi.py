@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from velocem.faces import Asgi
+    from velocem.faces.asgi import Asgi
 
 
 class Rsgi:

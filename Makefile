@@ -39,13 +39,14 @@ SAN_OPTIONS := -Dbuildtype=debugoptimized -Db_lto=false -Db_lundef=false -Db_san
 ASAN := abort_on_error=1:strict_string_checks=1:detect_stack_use_after_return=1
 UBSAN := print_stacktrace=1:halt_on_error=1
 
-.PHONY: help build run test test-c test-py test-pythons test-asyncio test-frameworks autobahn faults check format san san-c san-py fuzz bench \
+.PHONY: help build run test test-c test-py test-pythons test-debug test-asyncio test-frameworks autobahn faults check format san san-c san-py fuzz bench \
         bench-report bench-count dist clean
 
 help:
 	@echo 'make build    the server in $(BIN)/velocem'
 	@echo 'make run      serve the demonstration on 127.0.0.1:8000; APP=pkg.mod:app serves another, ARGS= adds options'
 	@echo 'make test     C tests, Python tests, and the latter again under every other CPython >= 3.11 of the machine'
+	@echo 'make test-debug  totals of references on a debug build of CPython; ARGS=tests/py/... runs tests there'
 	@echo 'make test-asyncio  the tests of asyncio that each CPython brings, on the event loop'
 	@echo 'make test-frameworks  the routing tests of Starlette, Werkzeug and Falcon, their routers accelerated'
 	@echo 'make autobahn the Autobahn test suite for WebSocket, if there is a Python 2.7; docs/autobahn.json'
@@ -96,6 +97,11 @@ test-py: build $(VENV)/.tools-test
 
 test-pythons: $(VENV)/.tools-build
 	$(PY) tools/test_pythons.py
+
+# ARGS=tests/py runs those instead; PYTHON_DEBUG names an interpreter.
+test-debug: $(VENV)/.tools-build
+	tools/setup_debian.sh debug
+	$(PY) tools/test_debug.py $(ARGS)
 
 # LOOP=package:factory tries another loop, which has to be in $(VENV). ARGS=--short, or names of modules.
 test-asyncio: build $(VENV)/.tools-test

@@ -38,6 +38,14 @@ has_asyncio_tests() {
     "$python" -c 'import test.test_asyncio' || [ "$("$python" -c 'import sys; print(sys.base_prefix)')" != /usr ]
 }
 
+has_counting_python() {
+    local name
+    for name in "${PYTHON_DEBUG:-python3-dbg}" python3.1{1,2,3}-dbg; do
+        "$name" -c 'import sys; sys.gettotalrefcount()' && return
+    done
+    return 1
+}
+
 # python3.12 has its own packages; the default one's are python3-venv and python3-dev.
 prefix() {
     case $(basename "$python") in
@@ -67,6 +75,9 @@ for group in "$@"; do
         ;;
     asyncio)
         need "lib$(prefix)-testsuite" has_asyncio_tests
+        ;;
+    debug)
+        need python3-dbg has_counting_python
         ;;
     clang)
         need gcc command -v gcc

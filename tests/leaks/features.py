@@ -79,6 +79,13 @@ def held(environ: dict[str, Any], start_response: Any) -> Any:
     return [b"%d %d %d" % (resident, sys.getallocatedblocks(), len(os.listdir("/proc/self/fd")))]
 
 
+def references(environ: dict[str, Any], start_response: Any) -> Any:
+    """Of a debug build: how many there are in all."""
+    gc.collect()
+    start_response("200 OK", TEXT)
+    return [b"%d" % sys.gettotalrefcount()]
+
+
 def quiet(environ: dict[str, Any], start_response: Any) -> Any:
     """No traceback of the exceptions to come."""
     logging.getLogger("velocem").setLevel(logging.CRITICAL)
@@ -88,8 +95,10 @@ def quiet(environ: dict[str, Any], start_response: Any) -> Any:
 
 FEATURES: dict[str, Callable[[dict[str, Any], Any], Any]] = {
     f"/{function.__name__}": function
-    for function in (hello, not_found, post, generator, late, exception, refused, write, file, endless, held, quiet)
-}
+    for function in (
+        hello, not_found, post, generator, late, exception, refused, write, file, endless, held, references, quiet,
+    )
+}  # fmt: skip
 
 
 def app(environ: dict[str, Any], start_response: Any) -> Any:

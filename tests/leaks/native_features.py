@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
-from velocem import App, File, Request
+from velocem import App, File, Form, Request, Upload, WebSocket
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
@@ -86,6 +86,24 @@ async def much() -> AsyncIterator[bytes]:
 @app.get("/endless")
 def endless() -> AsyncIterator[bytes]:
     return much()
+
+
+@app.post("/upload")
+async def upload(file: Form[Upload], title: Form[str] = "") -> str:
+    return f"{file.filename} {file.size} {title}"
+
+
+@app.ws("/chat")
+async def chat(ws: WebSocket[New, New]) -> None:
+    async for message in ws:
+        await ws.send(message)
+
+
+@app.get("/references")
+def references() -> str:
+    """Of a debug build: how many there are in all."""
+    gc.collect()
+    return str(sys.gettotalrefcount())
 
 
 @app.get("/held")

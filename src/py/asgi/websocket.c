@@ -67,7 +67,7 @@ void vel_asgi__closed(struct vel_asgi_call *call, unsigned code, struct vel_slic
         return;
     if (s->state != VEL_ASGI_SOCKET_CLOSING) { /* or the application has said its own */
         s->code = (uint16_t)code;
-        s->reason = PyUnicode_DecodeUTF8(reason.at, (Py_ssize_t)reason.len, "replace");
+        Py_XSETREF(s->reason, PyUnicode_DecodeUTF8(reason.at, (Py_ssize_t)reason.len, "replace"));
         PyErr_Clear();
     }
     s->state = VEL_ASGI_SOCKET_CLOSED;

@@ -168,7 +168,7 @@ static void dealloc(PyObject *o) {
     struct vel_wsgi *w = start != NULL && start->exchange != NULL ? self->wsgi : NULL;
     self->start = NULL;
     if (w != NULL && w->spare_write == NULL) {
-        Py_SET_REFCNT(o, 1);
+        Py_INCREF(o); /* from 0, and not by setting it: a debug build counts */
         w->spare_write = o;
         Py_DECREF(start);
         return;

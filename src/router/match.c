@@ -318,6 +318,8 @@ static bool walk_hosts(struct walk *w) {
     bool took = walk(w, w->r->hosts, 0);
     w->path = w->of_query;
     w->hosts = false;
+    if (!took)
+        w->match->nparams = 0; /* what it had of its host, and of paths there */
     return took;
 }
 

@@ -208,6 +208,28 @@ static void hosts_come_before_every_host(void) {
     vel_router_free(r);
 }
 
+/* Neither the host's nor those of its paths; there are more of both than one match has room for. */
+static void a_host_that_leads_nowhere_leaves_no_parameters(void) {
+    char host[100] = "0", with[600] = "GET {h0}", without[600] = "GET ", path[200] = "", outcome[200] = "1";
+    for (int i = 1; i < VEL_HOST_LABELS; i++) {
+        sprintf(with + strlen(with), ".{h%d}", i);
+        strcat(host, ".0");
+    }
+    for (int i = 0; i < VEL_PATTERN_PARAMS; i++) {
+        sprintf(with + strlen(with), "/{p%d}", i);
+        sprintf(without + strlen(without), "/{p%d}", i);
+        strcat(path, "/x");
+        strcat(outcome, " x");
+    }
+    strcat(with, "/with");
+    strcat(without, "/without");
+    strcat(path, "/without");
+    struct vel_router *r = ROUTER(0, with, without, "GET {t}.example.com/a/{x}/b", "GET /{y}/{z}/c");
+    CHECK_OUTCOME(ask_host(r, host, "GET", path), outcome);
+    CHECK_OUTCOME(ask_host(r, "www.example.com", "GET", "/a/q/c"), "3 a q");
+    vel_router_free(r);
+}
+
 static void any_method_answers_what_no_other_does(void) {
     struct vel_router *r = ROUTER(0, "* /a", "GET /a", "* /{x}");
     CHECK_GET(r, "/a", "1");
@@ -333,6 +355,7 @@ int main(void) {
     RUN(a_slash_at_the_end_is_ignored_when_asked);
     RUN(mounts_take_what_is_below);
     RUN(hosts_come_before_every_host);
+    RUN(a_host_that_leads_nowhere_leaves_no_parameters);
     RUN(any_method_answers_what_no_other_does);
     RUN(a_callback_may_end_the_search);
     RUN(long_values_are_not_asked_about);

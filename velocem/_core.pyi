@@ -253,6 +253,10 @@ class RouterBase:
     def _visited(self, method: str, path: str | bytes, host: str | None = None, *, decoded: bool = False) -> int:
         """How many nodes and edges were looked at."""
 
+    @classmethod
+    def _errors(cls, not_found: type[Exception], not_allowed: type[Exception], bad_path: type[Exception], /) -> None:
+        """What routers raise from now on."""
+
     def _add(
         self,
         methods: tuple[str, ...] | None,

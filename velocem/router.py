@@ -71,6 +71,9 @@ class BadPath(_Told, exceptions.BadRequest, ValueError):
         return f"{self.path!r} is no path"
 
 
+RouterBase._errors(NotFound, MethodNotAllowed, BadPath)
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
     """What was added."""

@@ -85,6 +85,7 @@ int vel_state_visit(struct vel_state *state, visitproc visit, void *arg) {
 #define VEL_STATE_TYPE(name) Py_VISIT(state->name);
 #define VEL_STATE_IO(name, text) Py_VISIT(state->name);
 #include "py/state.def"
+    Py_VISIT(state->route_errors);
     return state->loop != NULL ? vel_loop_state_visit(state->loop, visit, arg) : 0;
 }
 
@@ -102,6 +103,7 @@ void vel_state_clear(struct vel_state *state) {
     Py_CLEAR(state->no_items);
     Py_CLEAR(state->no_bytes);
     Py_CLEAR(state->missing);
+    Py_CLEAR(state->route_errors);
     if (state->loop != NULL)
         vel_loop_state_clear(state->loop);
 }

@@ -1,5 +1,6 @@
-/* The module's state: interned names, types, the keys of known fields. Immutable once the module is made, but for the
- * event loop's part, which is made when it is first asked for. */
+/* The module's state: interned names, types, the keys of known fields. Immutable once the module is made, but for
+ * what a Python module names when it is imported, and the event loop's part, which is made when it is first asked for.
+ */
 #pragma once
 
 #include "py/compat.h"
@@ -14,9 +15,10 @@ struct vel_state {
 #define VEL_STATE_TYPE(name) PyTypeObject *name;
 #define VEL_STATE_IO(name, text) PyTypeObject *name;
 #include "py/state.def"
-    PyObject *no_items; /* () */
-    PyObject *no_bytes; /* b"" */
-    PyObject *missing;  /* says that there is no default */
+    PyObject *no_items;     /* () */
+    PyObject *no_bytes;     /* b"" */
+    PyObject *missing;      /* says that there is no default */
+    PyObject *route_errors; /* what routers raise, named by velocem.router; NULL until it is imported */
     PyObject *methods[VEL_METHOD_OTHER];
     PyObject *field_names[VEL_FIELD_COUNT];  /* in lower case, as bytes */
     PyObject *environ_keys[VEL_FIELD_COUNT]; /* "HTTP_ACCEPT", ...; NULL: the field does not reach the application */

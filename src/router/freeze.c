@@ -238,14 +238,15 @@ static void freeze_part(struct freezing *f, uint32_t number) {
 static void freeze_fixed(struct freezing *f, struct vel_frozen_node *node, const struct vel_edge *edge, uint32_t nth) {
     struct vel_frozen_fixed *fixed = f->fixed + node->fixed;
     size_t len = edge->key.len;
+    uint64_t key = vel_frozen_key(edge->key.at, len);
     uint32_t i = nth;
     if (node->nfixed > VEL_FIXED_LINEAR) {
-        i = (uint32_t)(vel_frozen_fixed_hash(edge->key.at, len) >> node->shift);
+        i = (uint32_t)(vel_frozen_fixed_hash(edge->key.at, len, key) >> node->shift);
         while (fixed[i].child != VEL_NONE)
             i = (i + 1) & (node->nfixed - 1);
     }
     fixed[i] = (struct vel_frozen_fixed){
-        .key = vel_frozen_key(edge->key.at, len),
+        .key = key,
         .text = keep(f, edge->shape.before),
         .len = (uint32_t)len,
         .child = edge->child,
@@ -293,6 +294,13 @@ static void freeze_edges(struct freezing *f, const struct vel_node *node, struct
         qsort(&f->tries[to->tries], tries, sizeof(*f->tries), compare_tries);
 }
 
+/* One parameter of any text and nothing else, which is what most nodes have below their fixed segments. */
+static uint32_t child_of_any(const struct freezing *f, const struct vel_frozen_node *node) {
+    const struct vel_frozen_try *try = &f->tries[node->tries];
+    bool only = node->ntries == 1 && node->mount == VEL_NONE;
+    return only && try->kind == VEL_EDGE_PARAM && try->simple && try->param == VEL_PARAM_STR ? try->child : VEL_NONE;
+}
+
 static void freeze_node(struct freezing *f, uint32_t number) {
     const struct vel_node *node = VEL_AT(f->b->nodes, struct vel_node, number);
     struct vel_frozen_node *to = &f->nodes[number];
@@ -301,16 +309,17 @@ static void freeze_node(struct freezing *f, uint32_t number) {
         .fixed = f->nfixed,
         .nfixed = fixed_places(node),
         .tries = f->ntries,
-        .ntries = node->nothers,
+        .ntries = (uint16_t)node->nothers,
         .leaf = {node->leaf[0], ignore ? node->leaf[0] : node->leaf[1]},
         .mount = node->mount,
     };
-    to->shift = to->nfixed > 1 ? (uint32_t)(64 - __builtin_ctz(to->nfixed)) : 0;
+    to->shift = to->nfixed > 1 ? (uint16_t)(64 - __builtin_ctz(to->nfixed)) : 0;
     f->nfixed += to->nfixed;
     f->ntries += to->ntries;
     for (uint32_t i = 0; i < to->nfixed; i++)
         f->fixed[to->fixed + i].child = VEL_NONE;
     freeze_edges(f, node, to);
+    to->any = child_of_any(f, to);
 }
 
 /* --- the table of static paths ------------------------------------------------------------------------------------ */

@@ -19,10 +19,13 @@ struct vel_frozen_fixed {
 
 struct vel_frozen_node {
     uint32_t fixed, nfixed; /* entries; of a table its size, which is a power of two */
-    uint32_t tries, ntries;
+    uint32_t tries;
+    uint16_t ntries;  /* as many as there are routes at most */
+    uint16_t shift;   /* of the table's hash */
     uint32_t leaf[2]; /* of the tree of hosts: the root of paths */
     uint32_t mount;
-    uint32_t shift; /* of the table's hash */
+    uint32_t
+        any; /* where a segment that is no fixed one leads, when nothing is asked about it; VEL_NONE: look at tries */
 };
 
 /* A segment that has parameters. */
@@ -103,24 +106,30 @@ static inline uint64_t vel_frozen_length(size_t len) {
     return UINT64_C(1) << (len < 63 ? len : 63);
 }
 
-/* Its upper bits are the good ones. */
+/* Its upper bits are the good ones. More than eight bytes end in a word that may have some of the one before. */
 static inline uint64_t vel_frozen_hash(const char *at, size_t len, uint64_t seed) {
     uint64_t hash = (seed ^ len) * VEL_FROZEN_MULTIPLIER;
-    for (; len > 8; at += 8, len -= 8) {
-        hash = (hash ^ vel_load8(at)) * VEL_FROZEN_MULTIPLIER;
+    if (len <= 8)
+        return (hash ^ vel_frozen_key(at, len)) * VEL_FROZEN_MULTIPLIER;
+    for (const char *last = at + len - 8;; at += 8) {
+        hash = (hash ^ vel_load8(at < last ? at : last)) * VEL_FROZEN_MULTIPLIER;
+        if (at >= last)
+            return hash;
         hash ^= hash >> 32;
     }
-    return (hash ^ vel_frozen_key(at, len)) * VEL_FROZEN_MULTIPLIER;
 }
 
 /* Calling memcmp costs more than the few words of a path. */
 static inline bool vel_frozen_same(const char *a, const char *b, size_t len) {
-    for (; len > 8; a += 8, b += 8, len -= 8)
+    if (len <= 8)
+        return vel_frozen_key(a, len) == vel_frozen_key(b, len);
+    for (const char *last = a + len - 8; a < last; a += 8, b += 8, len -= 8)
         if (vel_load8(a) != vel_load8(b))
             return false;
-    return vel_frozen_key(a, len) == vel_frozen_key(b, len);
+    return vel_load8(a + len - 8) == vel_load8(b + len - 8);
 }
 
-static inline uint64_t vel_frozen_fixed_hash(const char *at, size_t len) {
-    return len <= 8 ? (vel_frozen_key(at, len) ^ len) * VEL_FROZEN_MULTIPLIER : vel_frozen_hash(at, len, 0);
+/* The key of a segment is at hand. */
+static inline uint64_t vel_frozen_fixed_hash(const char *at, size_t len, uint64_t key) {
+    return len <= 8 ? (key ^ len) * VEL_FROZEN_MULTIPLIER : vel_frozen_hash(at, len, 0);
 }

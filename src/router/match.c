@@ -40,14 +40,14 @@ static uint32_t method_of(const struct vel_router *r, struct vel_slice name) {
 /* --- leaves ------------------------------------------------------------------------------------------------------ */
 
 /* The leaf's route for the method, or VEL_NONE. */
-static inline uint32_t route_of(const struct walk *w, const struct vel_frozen_leaf *leaf) {
-    uint64_t bit = UINT64_C(1) << w->method, below = leaf->methods & (bit - 1);
+static inline uint32_t route_of(const struct vel_router *r, const struct vel_frozen_leaf *leaf, uint32_t method) {
+    uint64_t bit = UINT64_C(1) << method, below = leaf->methods & (bit - 1);
     uint32_t place = leaf->routes;
     if (!(leaf->methods & bit))
         return leaf->any;
     for (; below != 0; below &= below - 1) /* few: shorter than the call that counts bits on every x86-64 */
         place++;
-    return w->r->routes[place];
+    return r->routes[place];
 }
 
 static void collect(struct walk *w, const struct vel_frozen_leaf *leaf) {
@@ -78,7 +78,7 @@ static bool take_of_all(struct walk *w, const struct vel_frozen_leaf *leaf, uint
 /* True ends the search. */
 static inline bool take(struct walk *w, uint32_t number, size_t rest) {
     const struct vel_frozen_leaf *leaf = &w->r->leaves[number];
-    uint32_t route = route_of(w, leaf);
+    uint32_t route = route_of(w->r, leaf, w->method);
     w->match->allow |= leaf->methods;
     if (w->r->keep_all)
         return take_of_all(w, leaf, route, rest);
@@ -91,7 +91,7 @@ static inline bool take(struct walk *w, uint32_t number, size_t rest) {
 
 /* What would be there with the other ending: only worth something when nothing is here. */
 static void note_toggled(struct walk *w, uint32_t number) {
-    uint32_t route = route_of(w, &w->r->leaves[number]);
+    uint32_t route = route_of(w->r, &w->r->leaves[number], w->method);
     if (route == VEL_NONE || w->toggled != VEL_NONE || w->all != NULL)
         return;
     w->toggled = route;
@@ -109,11 +109,12 @@ static bool enter_paths(struct walk *w, uint32_t root);
 static inline bool same_fixed(const struct vel_frozen_fixed *fixed, uint64_t key, struct vel_slice segment) {
     if (fixed->key != key || fixed->len != segment.len)
         return false;
-    return segment.len <= 8 || vel_frozen_same(fixed->text + 8, segment.at + 8, segment.len - 8);
+    return segment.len <= 8 || vel_frozen_same(fixed->text, segment.at, segment.len);
 }
 
-static inline uint32_t fixed_child(const struct walk *w, const struct vel_frozen_node *node, struct vel_slice segment) {
-    const struct vel_frozen_fixed *fixed = w->r->fixed + node->fixed;
+static inline uint32_t fixed_child(const struct vel_router *r, const struct vel_frozen_node *node,
+                                   struct vel_slice segment) {
+    const struct vel_frozen_fixed *fixed = r->fixed + node->fixed;
     uint64_t key = vel_frozen_key(segment.at, segment.len);
     if (node->nfixed <= VEL_FIXED_LINEAR) {
         for (uint32_t i = 0; i < node->nfixed; i++)
@@ -121,7 +122,7 @@ static inline uint32_t fixed_child(const struct walk *w, const struct vel_frozen
                 return fixed[i].child;
         return VEL_NONE;
     }
-    uint32_t i = (uint32_t)(vel_frozen_fixed_hash(segment.at, segment.len) >> node->shift);
+    uint32_t i = (uint32_t)(vel_frozen_fixed_hash(segment.at, segment.len, key) >> node->shift);
     for (; fixed[i].child != VEL_NONE; i = (i + 1) & (node->nfixed - 1))
         if (same_fixed(&fixed[i], key, segment))
             return fixed[i].child;
@@ -240,29 +241,42 @@ static bool try_all(struct walk *w, const struct vel_frozen_node *node, unsigned
     return false;
 }
 
-/* Most nodes below a parameter: there is nothing to come back for. */
+/* The segment is a parameter, whatever it says. */
+static inline bool take_any(struct vel_match *match, struct vel_slice segment) {
+    match->visited++;
+    match->params[match->nparams++] = segment;
+    return segment.len > 0;
+}
+
+/* There is nothing to come back for. */
 static inline bool is_one_parameter(const struct walk *w, const struct vel_frozen_node *node) {
     return node->ntries == 1 && node->mount == VEL_NONE && w->r->tries[node->tries].kind == VEL_EDGE_PARAM;
 }
 
 /* True when the search is over, with match as it is to be. */
 static bool walk(struct walk *w, uint32_t number, unsigned depth) {
+    const struct vel_path *const path = w->path;
+    struct vel_match *const match = w->match;
     for (;; depth++) {
         const struct vel_frozen_node *node = &w->r->nodes[number];
-        w->match->visited++;
-        if (depth == w->path->nsegments)
+        match->visited++;
+        if (depth == path->nsegments)
             return arrive(w, node) || take_mount(w, node, depth);
-        number = node->nfixed > 0 ? fixed_child(w, node, w->path->segments[depth]) : VEL_NONE;
+        number = node->nfixed > 0 ? fixed_child(w->r, node, path->segments[depth]) : VEL_NONE;
         bool only_tries = number == VEL_NONE;
-        if (only_tries && is_one_parameter(w, node)) {
+        if (only_tries && node->any != VEL_NONE) {
+            if (!take_any(match, path->segments[depth]))
+                return false;
+            number = node->any;
+        } else if (only_tries && is_one_parameter(w, node)) {
             if (!try_matches(w, w->r->tries + node->tries, depth))
-                return w->match->found == VEL_FOUND_STOPPED;
+                return match->found == VEL_FOUND_STOPPED;
             number = w->r->tries[node->tries].child;
         } else if (node->ntries > 0 || node->mount != VEL_NONE) {
-            unsigned nparams = w->match->nparams;
+            unsigned nparams = match->nparams;
             if (!only_tries && walk(w, number, depth + 1))
                 return true;
-            w->match->nparams = nparams;
+            match->nparams = nparams;
             return try_all(w, node, depth) || take_mount(w, node, depth);
         } else if (only_tries) {
             return false;
@@ -272,24 +286,27 @@ static bool walk(struct walk *w, uint32_t number, unsigned depth) {
 
 /* --- static paths ------------------------------------------------------------------------------------------------ */
 
-/* The whole path, without parameters, from the root of a host. */
-static bool walk_static(struct walk *w, uint32_t root) {
-    struct vel_slice path = w->query->path;
-    bool slash;
+/* The leaf of the whole path, without parameters, from the root of a host; or VEL_NONE. */
+static inline uint32_t static_leaf(const struct vel_router *r, struct vel_slice path, uint32_t root,
+                                   uint32_t *visited) {
     if (path.len == 0)
-        return false;
-    slash = path.at[path.len - 1] == '/';
+        return VEL_NONE;
+    bool slash = path.at[path.len - 1] == '/';
     path.len -= slash;
-    if (!(w->r->static_lengths & vel_frozen_length(path.len)))
-        return false;
-    uint32_t i = (uint32_t)(vel_frozen_hash(path.at, path.len, root) >> w->r->static_shift);
-    for (const struct vel_frozen_static *at; (at = &w->r->statics[i])->used; i = (i + 1) & w->r->static_mask) {
-        w->match->visited++;
-        if (at->len != path.len || at->root != root || !vel_frozen_same(at->text, path.at, path.len))
-            continue;
-        return at->leaf[slash] != VEL_NONE && take(w, at->leaf[slash], w->query->path.len);
+    if (!(r->static_lengths & vel_frozen_length(path.len)))
+        return VEL_NONE;
+    uint32_t i = (uint32_t)(vel_frozen_hash(path.at, path.len, root) >> r->static_shift);
+    for (const struct vel_frozen_static *at; (at = &r->statics[i])->used; i = (i + 1) & r->static_mask) {
+        *visited += 1;
+        if (at->len == path.len && at->root == root && vel_frozen_same(at->text, path.at, path.len))
+            return at->leaf[slash];
     }
-    return false;
+    return VEL_NONE;
+}
+
+static bool walk_static(struct walk *w, uint32_t root) {
+    uint32_t leaf = static_leaf(w->r, w->query->path, root, &w->match->visited);
+    return leaf != VEL_NONE && take(w, leaf, w->query->path.len);
 }
 
 /* --- all of it --------------------------------------------------------------------------------------------------- */
@@ -311,7 +328,7 @@ static bool enter_paths(struct walk *w, uint32_t root) {
 
 static bool walk_hosts(struct walk *w) {
     struct vel_path labels;
-    if (w->r->hosts == VEL_NONE || !vel_path_of_host(&labels, w->query->host, w->match->host_bytes, w->r->most))
+    if (!vel_path_of_host(&labels, w->query->host, w->match->host_bytes, w->r->most))
         return false;
     w->path = &labels;
     w->hosts = true;
@@ -333,18 +350,22 @@ static bool split(struct walk *w, struct vel_path *path) {
     return result == VEL_PATH_OK;
 }
 
-static void begin(struct walk *w, const struct vel_router *r, const struct vel_query *query, struct vel_match *match) {
-    w->r = r;
-    w->query = query;
-    w->match = match;
-    w->method = method_of(r, query->method);
-    w->hosts = false;
-    w->toggled = w->best = VEL_NONE;
-    w->all = NULL;
+static inline void begin(struct vel_match *match) {
     match->found = VEL_FOUND_NOTHING;
     match->allow = 0;
     match->visited = 0;
     match->nparams = 0;
+}
+
+static void begin_walk(struct walk *w, const struct vel_router *r, const struct vel_query *query,
+                       struct vel_match *match, uint32_t method) {
+    w->r = r;
+    w->query = query;
+    w->match = match;
+    w->method = method;
+    w->hosts = false;
+    w->toggled = w->best = VEL_NONE;
+    w->all = NULL;
 }
 
 static void found(struct vel_match *match, enum vel_found what, uint32_t route, const struct vel_slice *params,
@@ -371,18 +392,37 @@ static void settle(struct walk *w) {
     }
 }
 
-void vel_router_match(const struct vel_router *r, const struct vel_query *query, struct vel_match *match) {
+/* simple: the table of static paths has been asked. Its own function, for all that it needs of the stack. */
+__attribute__((noinline)) static void match_by_tree(const struct vel_router *r, const struct vel_query *query,
+                                                    struct vel_match *match, uint32_t method, bool simple) {
     struct walk w;
     struct vel_path path;
-    begin(&w, r, query, match);
-    bool simple = r->hosts == VEL_NONE && !r->keep_all;
-    if ((simple && walk_static(&w, 0)) ||
-        (split(&w, &path) && (walk_hosts(&w) || (simple ? walk(&w, 0, 0) : walk_paths(&w, 0))))) {
+    begin_walk(&w, r, query, match, method);
+    if (split(&w, &path) &&
+        ((r->hosts != VEL_NONE && walk_hosts(&w)) || (simple ? walk(&w, 0, 0) : walk_paths(&w, 0)))) {
         if (match->found != VEL_FOUND_STOPPED)
             match->found = VEL_FOUND;
         return;
     }
     settle(&w);
+}
+
+void vel_router_match(const struct vel_router *r, const struct vel_query *query, struct vel_match *match) {
+    bool simple = r->hosts == VEL_NONE && !r->keep_all;
+    uint32_t method = method_of(r, query->method);
+    begin(match);
+    uint32_t number = simple ? static_leaf(r, query->path, 0, &match->visited) : VEL_NONE;
+    if (number != VEL_NONE) {
+        const struct vel_frozen_leaf *leaf = &r->leaves[number];
+        match->allow = leaf->methods;
+        match->route = route_of(r, leaf, method);
+        match->rest = query->path.len;
+        if (match->route != VEL_NONE) {
+            match->found = VEL_FOUND;
+            return;
+        }
+    }
+    match_by_tree(r, query, match, method, simple);
 }
 
 static int compare_numbers(const void *one, const void *other) {
@@ -404,12 +444,14 @@ size_t vel_router_all(const struct vel_router *r, const struct vel_query *query,
                       uint32_t *routes, size_t most) {
     struct walk w;
     struct vel_path path;
-    begin(&w, r, query, match);
+    begin(match);
+    begin_walk(&w, r, query, match, method_of(r, query->method));
     w.all = routes;
     w.nall = 0;
     w.most = most;
     if (r->keep_all && split(&w, &path)) {
-        walk_hosts(&w);
+        if (r->hosts != VEL_NONE)
+            walk_hosts(&w);
         walk(&w, 0, 0);
     }
     if (match->found == VEL_FOUND_NOTHING && w.nall > 0)

@@ -7,20 +7,18 @@
 /* --- as it is ---------------------------------------------------------------------------------------------------- */
 
 struct splitting {
-    struct vel_path *path;
-    const char *raw;
-    const char *start; /* of the segment that is open */
-    unsigned most;
-    bool odd; /* a NUL or "%" was seen */
+    struct vel_slice *next, *last; /* where the next segment goes, and where none does any more */
+    const char *start;             /* of the segment that is open */
+    uint32_t odd;                  /* not 0: a NUL or "%" was seen */
 };
 
 static inline void end_segment(struct splitting *s, const char *at) {
-    if (s->path->nsegments < s->most)
-        s->path->segments[s->path->nsegments++] = vel_slice(s->start, (size_t)(at - s->start));
+    if (s->next < s->last)
+        *s->next++ = vel_slice(s->start, (size_t)(at - s->start));
     s->start = at + 1;
 }
 
-static void split_bytes(struct splitting *s, const char *at, const char *end) {
+static inline void split_bytes(struct splitting *s, const char *at, const char *end) {
     for (; at < end; at++) {
         if (*at == '/')
             end_segment(s, at);
@@ -31,12 +29,12 @@ static void split_bytes(struct splitting *s, const char *at, const char *end) {
 /* Sixteen bytes from at, of which the first skip have been seen. */
 static inline void split_16(struct splitting *s, const char *at, unsigned skip) {
     uint32_t slashes = vel_mask16(at, '/') >> skip << skip;
-    s->odd |= (vel_mask16(at, '%') | vel_mask16(at, '\0')) != 0;
+    s->odd |= vel_mask16(at, '%') | vel_mask16(at, '\0');
     for (; slashes != 0; slashes &= slashes - 1)
         end_segment(s, at + __builtin_ctz(slashes));
 }
 
-static void split_all(struct splitting *s, const char *at, const char *end) {
+static inline void split_all(struct splitting *s, const char *at, const char *end) {
     if (end - at < 16) {
         split_bytes(s, at, end);
         return;
@@ -60,12 +58,13 @@ static int decode(const char **at, const char *end) {
     return high < 0 || low < 0 || high + low == 0 ? -1 : high * 16 + low;
 }
 
-static enum vel_path_result split_encoded(struct splitting *s, const char *at, const char *end, char *to) {
-    struct vel_path *path = s->path;
+/* Again, each byte as what it stands for. */
+static enum vel_path_result split_encoded(struct vel_path *path, struct splitting *s, struct vel_slice raw, char *to) {
+    const char *at = raw.at + 1, *end = raw.at + raw.len;
     s->start = to;
-    path->nsegments = 0;
+    s->next = path->segments;
     path->decoded = true;
-    path->raw[0] = (uint32_t)(at - s->raw);
+    path->raw[0] = 1;
     while (at < end) {
         bool slash = *at == '/';
         int byte = decode(&at, end);
@@ -73,8 +72,8 @@ static enum vel_path_result split_encoded(struct splitting *s, const char *at, c
             return VEL_PATH_BAD;
         if (slash) {
             end_segment(s, to);
-            if (path->nsegments < s->most)
-                path->raw[path->nsegments] = (uint32_t)(at - s->raw);
+            if (s->next < s->last)
+                path->raw[s->next - path->segments] = (uint32_t)(at - raw.at);
         }
         *to++ = (char)byte;
     }
@@ -86,30 +85,29 @@ static enum vel_path_result split_encoded(struct splitting *s, const char *at, c
 /* --- both -------------------------------------------------------------------------------------------------------- */
 
 /* An empty one at the end is a slash at the end. When there were too many the last one kept is not the last. */
-static void take_slash(struct vel_path *path) {
-    struct vel_slice last = path->segments[path->nsegments - 1];
+static inline void take_slash(struct vel_path *path, const struct vel_slice *next) {
+    struct vel_slice last = next[-1];
     path->slash = last.len == 0 && last.at == path->end;
-    path->nsegments -= path->slash;
+    path->nsegments = (unsigned)(next - path->segments) - path->slash;
 }
 
 enum vel_path_result vel_path_split(struct vel_path *path, struct vel_slice raw, bool encoded, char *scratch,
                                     unsigned most) {
-    path->nsegments = 0;
     path->decoded = false;
     if (raw.len == 0 || raw.at[0] != '/')
         return VEL_PATH_NONE;
     const char *at = raw.at + 1, *end = raw.at + raw.len;
-    struct splitting s = {.path = path, .raw = raw.at, .start = at, .most = most};
+    struct splitting s = {.next = path->segments, .last = path->segments + most, .start = at};
     split_all(&s, at, end);
     end_segment(&s, end);
     path->end = end;
-    if (s.odd) {
+    if (s.odd != 0) {
         if (memchr(raw.at, '\0', raw.len) != NULL)
             return VEL_PATH_BAD;
-        if (encoded && split_encoded(&s, at, end, scratch) == VEL_PATH_BAD)
+        if (encoded && split_encoded(path, &s, raw, scratch) == VEL_PATH_BAD)
             return VEL_PATH_BAD;
     }
-    take_slash(path);
+    take_slash(path, s.next);
     return VEL_PATH_OK;
 }
 

@@ -26,8 +26,16 @@ static int take_keyword(struct arguments *out, PyObject *name, PyObject *value) 
     return -1;
 }
 
+static int take_keywords(struct arguments *out, PyObject *names, PyObject *const *values) {
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(names); i++)
+        if (take_keyword(out, PyTuple_GET_ITEM(names, i), values[i]) < 0)
+            return -1;
+    return 0;
+}
+
 /* (method, path, host=None, *, decoded=False); without the method where there is none. */
-static int parse(struct arguments *out, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames, bool with_method) {
+static inline int parse(struct arguments *out, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames,
+                        bool with_method) {
     Py_ssize_t needed = with_method ? 2 : 1;
     if (nargs < needed || nargs > needed + 1) {
         PyErr_Format(PyExc_TypeError, "%zd or %zd positional arguments are needed, not %zd", needed, needed + 1, nargs);
@@ -35,79 +43,171 @@ static int parse(struct arguments *out, PyObject *const *args, Py_ssize_t nargs,
     }
     *out =
         (struct arguments){.method = args[0], .path = args[needed - 1], .host = nargs > needed ? args[needed] : NULL};
-    for (Py_ssize_t i = 0; kwnames != NULL && i < PyTuple_GET_SIZE(kwnames); i++)
-        if (take_keyword(out, PyTuple_GET_ITEM(kwnames, i), args[nargs + i]) < 0)
-            return -1;
-    return 0;
+    return kwnames != NULL ? take_keywords(out, kwnames, args + nargs) : 0;
+}
+
+struct question {
+    struct vel_asking asking;
+    PyObject *path; /* borrowed: of the call */
+};
+
+/* -1 with an exception, and then there is nothing to end. Without a method it asks with one that no route names, so
+ * that every place that has the path is visited. */
+static inline int begin(struct question *q, PyObject *o, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames,
+                        bool with_method) {
+    struct vel_py_router *router = (struct vel_py_router *)o;
+    struct arguments with;
+    if (parse(&with, args, nargs, kwnames, with_method) < 0)
+        return -1;
+    q->path = with.path;
+    return vel_asking_begin(&q->asking, router, with_method ? with.method : router->state->empty, with.path, with.host,
+                            with.decoded);
+}
+
+/* The same, and its answer is there. */
+static inline int begin_and_run(struct question *q, PyObject *o, PyObject *const *args, Py_ssize_t nargs,
+                                PyObject *kwnames, bool with_method) {
+    if (begin(q, o, args, nargs, kwnames, with_method) < 0)
+        return -1;
+    if (vel_asking_run(&q->asking) == 0)
+        return 0;
+    vel_asking_end(&q->asking);
+    return -1;
 }
 
 /* --- misses ------------------------------------------------------------------------------------------------------ */
 
-/* Importing what is there already would cost as much as all the rest of a miss. */
-static PyObject *router_module(void) {
-    PyObject *name = PyUnicode_FromString("velocem.router");
-    PyObject *module = name != NULL ? PyImport_GetModule(name) : NULL;
-    if (module == NULL && name != NULL && !PyErr_Occurred())
-        module = PyImport_Import(name);
-    Py_XDECREF(name);
-    return module;
+enum error { NOT_FOUND, METHOD_NOT_ALLOWED, BAD_PATH };
+
+PyObject *vel_py_router_errors(PyObject *type, PyObject *args) {
+    struct vel_state *state = vel_state_of_subtype((PyTypeObject *)type);
+    PyObject *errors[3];
+    if (state == NULL || !PyArg_ParseTuple(args, "OOO:_errors", &errors[0], &errors[1], &errors[2]))
+        return NULL;
+    for (int i = 0; i < 3; i++)
+        if (!PyExceptionClass_Check(errors[i]))
+            return PyErr_Format(PyExc_TypeError, "%R is no exception", errors[i]);
+    Py_XSETREF(state->route_errors, Py_NewRef(args));
+    Py_RETURN_NONE;
 }
 
-/* Raises an exception of velocem.router's, made from the arguments, which are stolen. Always NULL. */
-static PyObject *raise_error(const char *name, PyObject *first, PyObject *second) {
-    PyObject *module = first != NULL ? router_module() : NULL; /* else that is raised already */
-    PyObject *type = module != NULL ? PyObject_GetAttrString(module, name) : NULL;
-    PyObject *error = type != NULL ? PyObject_CallFunctionObjArgs(type, first, second, NULL) : NULL;
-    if (error != NULL)
-        PyErr_SetObject(type, error);
-    Py_XDECREF(error);
-    Py_XDECREF(type);
-    Py_XDECREF(module);
-    Py_XDECREF(first);
-    Py_XDECREF(second);
+/* velocem.router names them when it is imported, which a router of another module need not have done. */
+static PyObject *errors_of(struct vel_state *state) {
+    if (state->route_errors == NULL) {
+        PyObject *module = PyImport_ImportModule("velocem.router");
+        if (module == NULL)
+            return NULL;
+        Py_DECREF(module);
+    }
+    return state->route_errors;
+}
+
+/* Raises an exception of velocem.router's with what it is made from: one argument, or a tuple of them, stolen. Always
+ * NULL. */
+static PyObject *raise_error(const struct question *q, enum error error, PyObject *from) {
+    PyObject *errors = from != NULL ? errors_of(q->asking.router->state) : NULL; /* else that is raised already */
+    if (errors != NULL)
+        PyErr_SetObject(PyTuple_GET_ITEM(errors, error), from);
+    Py_XDECREF(from);
     return NULL;
 }
 
-static PyObject *raise_bad(PyObject *path) {
-    return raise_error("BadPath", Py_NewRef(path), NULL);
+static PyObject *raise_bad(const struct question *q) {
+    return raise_error(q, BAD_PATH, Py_NewRef(q->path));
 }
 
-static PyObject *raise_missed(const struct vel_asking *a, PyObject *path) {
-    if (a->match.found == VEL_FOUND_BAD)
-        return raise_bad(path);
-    if (a->match.found == VEL_FOUND_METHODS)
-        return raise_error("MethodNotAllowed", vel_asking_allow(a), Py_NewRef(path));
-    return raise_error("NotFound", Py_NewRef(path), NULL);
+static PyObject *raise_missed(const struct question *q) {
+    if (q->asking.match.found == VEL_FOUND_BAD)
+        return raise_bad(q);
+    if (q->asking.match.found != VEL_FOUND_METHODS)
+        return raise_error(q, NOT_FOUND, Py_NewRef(q->path));
+    PyObject *allow = vel_asking_allow(&q->asking);
+    return raise_error(q, METHOD_NOT_ALLOWED, allow != NULL ? Py_BuildValue("(NO)", allow, q->path) : NULL);
 }
 
 /* --- lookup ------------------------------------------------------------------------------------------------------ */
 
-static PyObject *target_and_params(struct vel_asking *a, PyObject *path) {
-    bool bad;
-    PyObject *params = vel_asking_params(a, &bad);
-    if (params == NULL)
-        return bad ? raise_bad(path) : NULL;
+/* A path's values are not kept for a later question when they are long. */
+#define SPARE_PATH 512
+
+static struct vel_py_route *route_of(const struct vel_asking *a) {
+    return &a->router->routes[a->match.route];
+}
+
+static PyObject *make_pair(const struct vel_asking *a, PyObject *params) {
     PyObject *pair = PyTuple_New(2);
     if (pair == NULL) {
         Py_DECREF(params);
         return NULL;
     }
-    PyTuple_SET_ITEM(pair, 0, Py_NewRef(a->router->routes[a->match.route].target));
+    PyTuple_SET_ITEM(pair, 0, Py_NewRef(route_of(a)->target));
     PyTuple_SET_ITEM(pair, 1, params);
+    if (route_of(a)->is_plain && a->query.path.len <= SPARE_PATH)
+        Py_XSETREF(route_of(a)->spare, Py_NewRef(pair));
     return pair;
 }
 
+/* As many, and all but the last in their order: whoever had the dict may have changed it. */
+static bool has_names(PyObject *params, const struct vel_py_route *route) {
+    Py_ssize_t at = 0;
+    PyObject *name = NULL;
+    if (PyDict_GET_SIZE(params) != (Py_ssize_t)route->nparams)
+        return false;
+    for (unsigned i = 1; i < route->nparams; i++)
+        if (!PyDict_Next(params, &at, &name, NULL) || name != route->params[i - 1].name)
+            return false;
+    return true;
+}
+
+/* What the last lookup of the route gave, when nobody has it any more: made anew it would cost as much as all the rest
+ * of a lookup. Our reference is the second, so that a question asked meanwhile does not take it too. */
+static PyObject *take_spare(const struct vel_asking *a) {
+#ifdef Py_GIL_DISABLED
+    return NULL; /* a count of one is not the last word there */
+#endif
+    PyObject *pair = route_of(a)->spare;
+    return pair != NULL && Py_REFCNT(pair) == 1 && a->query.path.len <= SPARE_PATH ? Py_NewRef(pair) : NULL;
+}
+
+/* Its values become this path's: in the same dict, when nobody has that either and it has the names. */
+static PyObject *refill(struct vel_asking *a, PyObject *pair, bool *bad) {
+    PyObject *params = PyTuple_GET_ITEM(pair, 1); // borrowed: of the pair
+    *bad = false;
+    if (Py_REFCNT(params) == 1 && has_names(params, route_of(a))) {
+        Py_ssize_t size = PyDict_GET_SIZE(params);
+        if (vel_asking_fill(a, params, bad) < 0)
+            return NULL;
+        if (PyDict_GET_SIZE(params) == size)
+            return Py_NewRef(pair);
+    }
+    PyObject *fresh = vel_asking_params(a, bad);
+    if (fresh == NULL)
+        return NULL;
+    PyTuple_SET_ITEM(pair, 1, fresh);
+    Py_DECREF(params);
+    return Py_NewRef(pair);
+}
+
+static PyObject *target_and_params(struct question *q) {
+    struct vel_asking *a = &q->asking;
+    PyObject *spare = take_spare(a), *pair = NULL;
+    bool bad;
+    if (spare != NULL) {
+        pair = refill(a, spare, &bad);
+        Py_DECREF(spare);
+    } else {
+        PyObject *params = vel_asking_params(a, &bad);
+        pair = params != NULL ? make_pair(a, params) : NULL;
+    }
+    return pair == NULL && bad ? raise_bad(q) : pair;
+}
+
 PyObject *vel_py_router_lookup(PyObject *o, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames) {
-    struct arguments with;
-    struct vel_asking a;
-    if (parse(&with, args, nargs, kwnames, true) < 0)
+    struct question q;
+    if (begin_and_run(&q, o, args, nargs, kwnames, true) < 0)
         return NULL;
-    if (vel_asking_begin(&a, (struct vel_py_router *)o, with.method, with.path, with.host, with.decoded) < 0)
-        return NULL;
-    PyObject *result = NULL;
-    if (vel_asking_run(&a) == 0)
-        result = a.match.found == VEL_FOUND ? target_and_params(&a, with.path) : raise_missed(&a, with.path);
-    vel_asking_end(&a);
+    PyObject *result = q.asking.match.found == VEL_FOUND ? target_and_params(&q) : raise_missed(&q);
+    vel_asking_end(&q.asking);
     return result;
 }
 
@@ -194,14 +294,15 @@ static int fill_match(struct match *m, struct vel_asking *a, bool *bad) {
     return m->allow != NULL && m->rest != NULL ? 0 : -1;
 }
 
-static PyObject *make_match(struct vel_asking *a, PyObject *path) {
+static PyObject *make_match(struct question *q) {
+    struct vel_asking *a = &q->asking;
     PyTypeObject *type = a->router->state->match_type;
     struct match *m = (struct match *)type->tp_alloc(type, 0);
     bool bad;
     if (m == NULL || fill_match(m, a, &bad) == 0)
         return (PyObject *)m;
     Py_DECREF(m);
-    return bad ? raise_bad(path) : NULL;
+    return bad ? raise_bad(q) : NULL;
 }
 
 static bool is_safe(struct vel_slice method) {
@@ -215,27 +316,21 @@ static bool is_nothing(const struct vel_asking *a) {
 }
 
 PyObject *vel_py_router_match(PyObject *o, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames) {
-    struct arguments with;
-    struct vel_asking a;
-    if (parse(&with, args, nargs, kwnames, true) < 0)
+    struct question q;
+    PyObject *result;
+    if (begin_and_run(&q, o, args, nargs, kwnames, true) < 0)
         return NULL;
-    if (vel_asking_begin(&a, (struct vel_py_router *)o, with.method, with.path, with.host, with.decoded) < 0)
-        return NULL;
-    PyObject *result = NULL;
-    if (vel_asking_run(&a) == 0) {
-        if (a.match.found == VEL_FOUND_BAD)
-            result = raise_bad(with.path);
-        else
-            result = is_nothing(&a) ? Py_NewRef(Py_None) : make_match(&a, with.path);
-    }
-    vel_asking_end(&a);
+    if (q.asking.match.found == VEL_FOUND_BAD)
+        result = raise_bad(&q);
+    else
+        result = is_nothing(&q.asking) ? Py_NewRef(Py_None) : make_match(&q);
+    vel_asking_end(&q.asking);
     return result;
 }
 
 /* --- all routes of a path ---------------------------------------------------------------------------------------- */
 
-/* No route names an empty method, so every place that has the path is visited; one for any method ends the search
- * early. */
+/* A route for any method ends the search early. */
 static PyObject *allow_with_any(const struct vel_asking *a) {
     PyObject *allow = vel_asking_allow(a);
     if (allow == NULL || a->match.found != VEL_FOUND)
@@ -248,29 +343,20 @@ static PyObject *allow_with_any(const struct vel_asking *a) {
 }
 
 PyObject *vel_py_router_allowed(PyObject *o, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames) {
-    struct vel_py_router *router = (struct vel_py_router *)o;
-    struct arguments with;
-    struct vel_asking a;
-    if (parse(&with, args, nargs, kwnames, false) < 0)
+    struct question q;
+    if (begin_and_run(&q, o, args, nargs, kwnames, false) < 0)
         return NULL;
-    if (vel_asking_begin(&a, router, router->state->empty, with.path, with.host, with.decoded) < 0)
-        return NULL;
-    PyObject *result = NULL;
-    if (vel_asking_run(&a) == 0)
-        result = a.match.found == VEL_FOUND_BAD ? raise_bad(with.path) : allow_with_any(&a);
-    vel_asking_end(&a);
+    PyObject *result = q.asking.match.found == VEL_FOUND_BAD ? raise_bad(&q) : allow_with_any(&q.asking);
+    vel_asking_end(&q.asking);
     return result;
 }
 
 PyObject *vel_py_router_visited(PyObject *o, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames) {
-    struct arguments with;
-    struct vel_asking a;
-    if (parse(&with, args, nargs, kwnames, true) < 0)
+    struct question q;
+    if (begin_and_run(&q, o, args, nargs, kwnames, true) < 0)
         return NULL;
-    if (vel_asking_begin(&a, (struct vel_py_router *)o, with.method, with.path, with.host, with.decoded) < 0)
-        return NULL;
-    PyObject *result = vel_asking_run(&a) == 0 ? PyLong_FromUnsignedLong(a.match.visited) : NULL;
-    vel_asking_end(&a);
+    PyObject *result = PyLong_FromUnsignedLong(q.asking.match.visited);
+    vel_asking_end(&q.asking);
     return result;
 }
 
@@ -303,15 +389,11 @@ static PyObject *candidates(struct vel_asking *a, uint32_t *routes, size_t most)
 }
 
 PyObject *vel_py_router_candidates(PyObject *o, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames) {
-    struct vel_py_router *router = (struct vel_py_router *)o;
-    struct arguments with;
-    struct vel_asking a;
+    struct question q;
     uint32_t routes[SOME];
-    if (parse(&with, args, nargs, kwnames, false) < 0)
+    if (begin(&q, o, args, nargs, kwnames, false) < 0)
         return NULL;
-    if (vel_asking_begin(&a, router, router->state->empty, with.path, with.host, with.decoded) < 0)
-        return NULL;
-    PyObject *list = candidates(&a, routes, SOME);
-    vel_asking_end(&a);
+    PyObject *list = candidates(&q.asking, routes, SOME);
+    vel_asking_end(&q.asking);
     return list;
 }

@@ -5,13 +5,7 @@
 
 /* --- the question ------------------------------------------------------------------------------------------------ */
 
-/* UTF-8 of a str, or the bytes themselves. A lone surrogate is in no path: *none, without an exception. */
-static int text_of(PyObject *text, struct vel_slice *out, bool *ascii, bool *none) {
-    if (PyUnicode_Check(text) && PyUnicode_IS_COMPACT_ASCII(text)) {
-        *out = vel_slice((const char *)PyUnicode_1BYTE_DATA(text), (size_t)PyUnicode_GET_LENGTH(text));
-        return 0;
-    }
-    *ascii = false;
+static int other_text_of(PyObject *text, struct vel_slice *out, bool *none) {
     if (PyBytes_Check(text)) {
         *out = vel_slice(PyBytes_AS_STRING(text), (size_t)PyBytes_GET_SIZE(text));
         return 0;
@@ -29,6 +23,16 @@ static int text_of(PyObject *text, struct vel_slice *out, bool *ascii, bool *non
     }
     *out = vel_slice(at, (size_t)len);
     return at != NULL ? 0 : -1;
+}
+
+/* UTF-8 of a str, or the bytes themselves. A lone surrogate is in no path: *none, without an exception. */
+static inline int text_of(PyObject *text, struct vel_slice *out, bool *ascii, bool *none) {
+    if (PyUnicode_Check(text) && PyUnicode_IS_COMPACT_ASCII(text)) {
+        *out = vel_slice((const char *)PyUnicode_1BYTE_DATA(text), (size_t)PyUnicode_GET_LENGTH(text));
+        return 0;
+    }
+    *ascii = false;
+    return other_text_of(text, out, none);
 }
 
 static PyObject *value_text(struct vel_slice value) {
@@ -183,10 +187,9 @@ static PyObject *make_by(const char *module, const char *type, const char *const
     return made;
 }
 
-PyObject *vel_asking_value(const struct vel_asking *a, unsigned i) {
-    const struct vel_py_param *param = &a->router->routes[a->match.route].params[i];
+static inline PyObject *value_of(const struct vel_asking *a, enum vel_param_kind kind, unsigned i) {
     struct vel_slice value = a->match.params[i];
-    switch (param->kind) {
+    switch (kind) {
     case VEL_PARAM_INT:
         return make_int(value);
     case VEL_PARAM_FLOAT:
@@ -203,23 +206,38 @@ PyObject *vel_asking_value(const struct vel_asking *a, unsigned i) {
     }
 }
 
-PyObject *vel_asking_params(struct vel_asking *a, bool *bad) {
-    const struct vel_py_route *route = &a->router->routes[a->match.route];
-    PyObject *params = PyDict_New();
+PyObject *vel_asking_value(const struct vel_asking *a, unsigned i) {
+    return value_of(a, a->router->routes[a->match.route].params[i].kind, i);
+}
+
+int vel_asking_fill(struct vel_asking *a, PyObject *params, bool *bad) {
+    /* Neither moves when a value that is replaced runs code as it goes, and that code adds routes. */
+    const struct vel_py_param *param = a->router->routes[a->match.route].params;
+    unsigned nparams = a->router->routes[a->match.route].nparams;
     *bad = false;
-    for (unsigned i = 0; params != NULL && i < route->nparams; i++) {
-        const struct vel_py_param *param = &route->params[i];
+    for (unsigned i = 0; i < nparams; i++, param++) {
         if (param->name == NULL)
             continue;
-        PyObject *value = vel_asking_value(a, i);
-        if (value == NULL && PyErr_ExceptionMatches(PyExc_UnicodeDecodeError)) {
-            PyErr_Clear();
-            *bad = true;
+        PyObject *value = value_of(a, param->kind, i);
+        if (value == NULL) {
+            *bad = PyErr_ExceptionMatches(PyExc_UnicodeDecodeError);
+            if (*bad)
+                PyErr_Clear();
+            return -1;
         }
-        if (value == NULL || PyDict_SetItem(params, param->name, value) < 0)
-            Py_CLEAR(params);
-        Py_XDECREF(value);
+        int err = PyDict_SetItem(params, param->name, value);
+        Py_DECREF(value);
+        if (err < 0)
+            return -1;
     }
+    return 0;
+}
+
+PyObject *vel_asking_params(struct vel_asking *a, bool *bad) {
+    PyObject *params = PyDict_New();
+    *bad = false;
+    if (params != NULL && vel_asking_fill(a, params, bad) < 0)
+        Py_CLEAR(params);
     return params;
 }
 

@@ -16,6 +16,8 @@ struct vel_py_route {
     PyObject *target, *about; /* owned */
     struct vel_py_param *params;
     unsigned nparams;
+    bool is_plain;   /* each has a name, and a value that nothing of the application's hangs on */
+    PyObject *spare; /* owned: the pair that lookup gave last, to be filled again once nobody has it; NULL: none */
 };
 
 /* A frozen router and what is asked about its values. Counted, since a converter may add routes while it is asked. */
@@ -63,6 +65,8 @@ int vel_asking_begin_raw(struct vel_asking *a, struct vel_py_router *router, con
 int vel_asking_run(struct vel_asking *a);
 /* A dict of the parameters. NULL with an exception; *bad when a value is not UTF-8. */
 PyObject *vel_asking_params(struct vel_asking *a, bool *bad);
+/* Sets them in a dict. The same -1. */
+int vel_asking_fill(struct vel_asking *a, PyObject *params, bool *bad);
 /* One of them. NULL with an exception: UnicodeDecodeError when it is not UTF-8. */
 PyObject *vel_asking_value(const struct vel_asking *a, unsigned i);
 void vel_asking_end(struct vel_asking *a);
@@ -80,3 +84,5 @@ PyObject *vel_py_router_match(PyObject *o, PyObject *const *args, Py_ssize_t nar
 PyObject *vel_py_router_allowed(PyObject *o, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
 PyObject *vel_py_router_candidates(PyObject *o, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
 PyObject *vel_py_router_visited(PyObject *o, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
+/* type._errors(NotFound, MethodNotAllowed, BadPath): what they raise. */
+PyObject *vel_py_router_errors(PyObject *type, PyObject *args);

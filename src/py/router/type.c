@@ -72,6 +72,7 @@ static void free_route(struct vel_py_route *route) {
     PyMem_Free(route->params);
     Py_XDECREF(route->target);
     Py_XDECREF(route->about);
+    Py_XDECREF(route->spare);
 }
 
 static int add_param(struct vel_py_route *route, struct vel_slice name, enum vel_param_kind kind) {
@@ -172,6 +173,13 @@ static void rename_params(struct vel_py_route *route, PyObject *names) {
     }
 }
 
+static bool is_plain(const struct vel_py_route *route) {
+    for (unsigned i = 0; i < route->nparams; i++)
+        if (route->params[i].name == NULL || route->params[i].kind == VEL_PARAM_CUSTOM)
+            return false;
+    return true;
+}
+
 /* The route's objects, not yet in the list. */
 static int make_route(struct vel_py_route *made, const struct vel_route *route, PyObject *target, PyObject *about,
                       PyObject *names) {
@@ -185,6 +193,7 @@ static int make_route(struct vel_py_route *made, const struct vel_route *route, 
         return -1;
     if (names != Py_None)
         rename_params(made, names);
+    made->is_plain = is_plain(made);
     struct vel_py_param *fit = PyMem_Realloc(made->params, (made->nparams + 1) * sizeof(*fit));
     if (fit != NULL)
         made->params = fit;
@@ -340,6 +349,7 @@ static int traverse(PyObject *o, visitproc visit, void *arg) {
     for (size_t i = 0; i < self->nroutes; i++) {
         Py_VISIT(self->routes[i].target);
         Py_VISIT(self->routes[i].about);
+        Py_VISIT(self->routes[i].spare);
     }
     for (size_t i = 0; self->frozen != NULL && i < self->frozen->nconverters; i++)
         Py_VISIT(self->frozen->converters[i]);
@@ -355,6 +365,7 @@ static int clear(PyObject *o) {
     for (size_t i = 0; i < self->nroutes; i++) {
         Py_XSETREF(self->routes[i].target, Py_NewRef(Py_None));
         Py_XSETREF(self->routes[i].about, Py_NewRef(Py_None));
+        Py_CLEAR(self->routes[i].spare);
     }
     return 0;
 }
@@ -384,6 +395,7 @@ static PyMethodDef methods[] = {
     {"_visited", FAST(vel_py_router_visited), METH_FASTCALL | METH_KEYWORDS, NULL},
     {"_add", add, METH_VARARGS, NULL},
     {"_options", options, METH_VARARGS, NULL},
+    {"_errors", vel_py_router_errors, METH_VARARGS | METH_CLASS, NULL},
     {"_pieces", pieces, METH_O | METH_STATIC, NULL},
     {NULL, NULL, 0, NULL},
 };

@@ -39,8 +39,8 @@ SAN_OPTIONS := -Dbuildtype=debugoptimized -Db_lto=false -Db_lundef=false -Db_san
 ASAN := abort_on_error=1:strict_string_checks=1:detect_stack_use_after_return=1
 UBSAN := print_stacktrace=1:halt_on_error=1
 
-.PHONY: help build run test test-c test-py test-pythons test-debug test-asyncio test-frameworks autobahn faults check format san san-c san-py fuzz bench \
-        bench-report bench-count dist clean
+.PHONY: help build run test test-packages test-c test-py test-pythons test-debug test-asyncio test-frameworks autobahn faults check format \
+        san san-c san-py fuzz bench bench-report bench-count dist clean
 
 help:
 	@echo 'make build    the server in $(BIN)/velocem'
@@ -85,7 +85,11 @@ run: build $(VENV)/.tools-demo
 
 # Tests.
 
-test: test-c test-py test-pythons
+test: test-packages test-c test-py test-pythons
+
+# First and all at once: whoever is not root shall not learn of them one by one, after minutes.
+test-packages:
+	PYTHON="$(PYTHON)" tools/setup_debian.sh build test
 
 test-c: $(VENV)/.tools-build
 	test -f build/c/build.ninja || $(MESON) setup build/c -Dbuildtype=debugoptimized -Dpython=false -Dtests=true

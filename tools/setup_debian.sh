@@ -72,6 +72,8 @@ for group in "$@"; do
         need postgresql has_postgres
         need nginx test -x /usr/sbin/nginx
         need haproxy test -x /usr/sbin/haproxy
+        need procps command -v ps
+        need libfaketime compgen -G '/usr/lib/*/faketime/libfaketime.so.1'
         ;;
     asyncio)
         need "lib$(prefix)-testsuite" has_asyncio_tests

@@ -611,13 +611,16 @@ def app(environ, start_response):
 """
 
 
+NAME_SPACE = ["unshare", "--pid", "--fork", "--mount-proc"]
+
+
 @pytest.mark.skipif(
-    subprocess.run(["unshare", "--pid", "--fork", "true"], capture_output=True, check=False).returncode != 0,
-    reason="no right to make a process name space",
+    subprocess.run([*NAME_SPACE, "true"], capture_output=True, check=False).returncode != 0,
+    reason="no right to make a process name space, or to mount its /proc",
 )
 def test_the_first_process_of_a_container_buries_orphans(folder: Path) -> None:
     (folder / "container.py").write_text(CONTAINER)
-    line = ["unshare", "--pid", "--fork", "--mount-proc", sys.executable, "-m", "velocem", "container:app"]
+    line = [*NAME_SPACE, sys.executable, "-m", "velocem", "container:app"]
     popen = subprocess.Popen(
         [*line, "--workers", "1", "--port", "0"], cwd=folder, env=environment(), stderr=subprocess.PIPE, text=True
     )

@@ -13,11 +13,16 @@ static void pause_accepting(struct vel_listener *l) {
     vel_timer_start(&l->pause, &l->pause_timers, l->loop->now);
 }
 
+static int accept_one(struct vel_listener *l, union vel_addr *peer) {
+    *peer = (union vel_addr){.any.sa_family = AF_UNIX};
+    return vel_sock_accept(l->watch.fd, l->is_unix ? NULL : peer);
+}
+
 static int accept_after_making_room(struct vel_listener *l, union vel_addr *peer) {
     bool freed = l->on_exhausted && l->on_exhausted(l);
     if (stopped(l))
         return VEL_EAGAIN;
-    return freed ? vel_sock_accept(l->watch.fd, peer) : VEL_ELIMIT;
+    return freed ? accept_one(l, peer) : VEL_ELIMIT;
 }
 
 static void leave(struct vel_listener *l) {
@@ -41,7 +46,7 @@ static void on_readable(struct vel_watch *w, unsigned io) {
     (void)io;
     for (int i = 0; i < VEL_ACCEPT_BATCH; i++) {
         union vel_addr peer;
-        int fd = vel_sock_accept(w->fd, &peer);
+        int fd = accept_one(l, &peer);
         if (fd == VEL_ELIMIT && i == 0)
             fd = accept_after_making_room(l, &peer);
         if (fd < 0) {
@@ -79,6 +84,7 @@ int vel_listener_init(struct vel_listener *l, struct vel_loop *loop, int fd) {
     l->watch = (struct vel_watch){.fn = on_readable, .fd = fd};
     l->loop = loop;
     l->retiring = 0;
+    l->is_unix = vel_sock_is_unix(fd);
     l->last_call = false;
     vel_timer_init(&l->pause);
     vel_timers_init(&l->pause_timers, VEL_ACCEPT_PAUSE_MS, on_pause_over);
@@ -101,7 +107,7 @@ void vel_listener_retire(struct vel_listener *l) {
         return;
     l->retiring = VEL_RETIRE_MAX;
     l->pause_timers.ms = VEL_RETIRE_MS;
-    l->last_call = vel_sock_is_unix(l->watch.fd);
+    l->last_call = l->is_unix;
     if (l->last_call)
         vel_sock_refuse(l->watch.fd); /* before it is emptied: nobody can come in between */
     else

@@ -24,6 +24,7 @@ struct vel_listener {
     struct vel_timers pause_timers; /* one timer of VEL_ACCEPT_PAUSE_MS */
     struct vel_timer pause;
     int retiring;   /* 0, or how many connections it may still take before its socket is shut down */
+    bool is_unix;   /* its peers have no address worth asking for */
     bool last_call; /* it retires, and leaves as soon as nobody waits */
     /* Takes over fd. Returning false ends this batch. May stop the listener; must return false when it freed it. */
     bool (*on_accept)(struct vel_listener *l, int fd, const union vel_addr *peer);

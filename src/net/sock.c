@@ -65,11 +65,13 @@ static int time_left(uint64_t deadline) {
 }
 
 int vel_sock_accept(int listener, union vel_addr *peer) {
-    *peer = (union vel_addr){0};
+    if (peer != NULL)
+        *peer = (union vel_addr){0};
     int fd;
     do {
         socklen_t len = sizeof *peer;
-        fd = accept4(listener, &peer->any, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        fd = accept4(listener, peer != NULL ? &peer->any : NULL, peer != NULL ? &len : NULL,
+                     SOCK_NONBLOCK | SOCK_CLOEXEC);
     } while (fd < 0 && errno == EINTR);
     return fd >= 0 ? fd : accept_error(errno);
 }

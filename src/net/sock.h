@@ -12,7 +12,7 @@
 
 /* Accepts one connection, non-blocking and close-on-exec. Returns the descriptor; VEL_EAGAIN also when the peer was
  * gone before it was accepted (ECONNABORTED, EPROTO, errors of its network); VEL_ELIMIT when descriptors are used up
- * (EMFILE, ENFILE, ENOBUFS, ENOMEM); VEL_ESYS. */
+ * (EMFILE, ENFILE, ENOBUFS, ENOMEM); VEL_ESYS. peer may be NULL. */
 int vel_sock_accept(int listener, union vel_addr *peer);
 
 /* Bytes received (> 0), VEL_EOF, VEL_EAGAIN, VEL_ERESET. */

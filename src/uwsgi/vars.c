@@ -146,10 +146,10 @@ static bool is_shown(enum var var) {
 }
 
 static int take_pair(struct reading *r, const struct vel_uwsgi_pair *pair) {
-    if (!may_be_taken(pair->name))
-        return 0;
     bool field = is_field(pair->name);
     enum var var = field ? find_field(pair->name) : find_var(pair->name);
+    if (var == VAR_OTHER && !may_be_taken(pair->name))
+        return 0;
     if (var == VAR_OTHER)
         return field ? take_field(r, pair) : take_var(r, pair);
     if (r->said[var].at != NULL)

@@ -195,13 +195,21 @@ int vel_wsgi_visit(struct vel_wsgi *w, visitproc visit, void *arg) {
     return 0;
 }
 
+static void clear_var(struct vel_wsgi_var *var) {
+    Py_CLEAR(var->name.key);
+    Py_CLEAR(var->value);
+}
+
 static void clear_caches(struct vel_wsgi *w) {
     for (int i = 0; i < VEL_FIELD_COUNT; i++)
         Py_CLEAR(w->values[i]);
     for (int i = 0; i < VEL_WSGI_NAMES; i++)
         Py_CLEAR(w->names[i].key);
     for (int i = 0; i < VEL_WSGI_VARS; i++)
-        Py_CLEAR(w->vars[i].key);
+        clear_var(&w->vars[i]);
+    Py_CLEAR(w->origin_name);
+    Py_CLEAR(w->origin_port);
+    Py_CLEAR(w->origin_prefix);
     Py_CLEAR(w->path);
     Py_CLEAR(w->peer_host);
     for (int i = 0; i < VEL_WSGI_PORTS; i++)

@@ -18,8 +18,13 @@ struct vel_wsgi_name {
     char text[VEL_WSGI_NAME_MAX]; /* the name as it came on the wire */
 };
 
-/* Variables of a gateway: it sends the same few each time. */
+/* Variables of a gateway: it sends the same few in the same order each time, so each has the slot of its place. */
 #define VEL_WSGI_VARS 32
+
+struct vel_wsgi_var {
+    struct vel_wsgi_name name;
+    PyObject *value; /* the last one, or NULL */
+};
 
 /* Ports of peers as str: one slot by the number. */
 #define VEL_WSGI_PORTS 256
@@ -52,8 +57,9 @@ struct vel_wsgi {
     union vel_addr peer; /* whose host that is */
     struct vel_wsgi_port ports[VEL_WSGI_PORTS];
     struct vel_wsgi_name names[VEL_WSGI_NAMES];
-    struct vel_wsgi_name vars[VEL_WSGI_VARS];
-    PyObject *spare_start; /* a start_response nobody else holds, or NULL */
+    struct vel_wsgi_var vars[VEL_WSGI_VARS];
+    PyObject *origin_name, *origin_port, *origin_prefix; /* as proxies and gateways say them */
+    PyObject *spare_start;                               /* a start_response nobody else holds, or NULL */
     PyObject *spare_write;
     PyObject *spare_context; /* a context nobody else holds and nobody changed, or NULL */
 };

@@ -185,6 +185,18 @@ static int set_text(PyObject *env, PyObject *key, struct vel_slice text) {
     return err;
 }
 
+/* With the same str as the last time while its bytes are equal. */
+static int set_again(PyObject *env, PyObject *key, PyObject **last, struct vel_slice text) {
+    if (*last != NULL && vel_text_is(*last, text))
+        return PyDict_SetItem(env, key, *last);
+    PyObject *value = vel_text_new(text);
+    int err = value != NULL ? PyDict_SetItem(env, key, value) : -1;
+    if (err == 0 && text.len <= VEL_WSGI_VALUE_MAX)
+        Py_XSETREF(*last, Py_NewRef(value));
+    Py_XDECREF(value);
+    return err;
+}
+
 /* The template already says GET, HTTP/1.1, the path "/" and an empty query. */
 static int add_request_line(struct vel_wsgi *w, PyObject *env, const struct vel_head *head) {
     struct vel_state *s = w->state;
@@ -243,7 +255,7 @@ static PyObject *begin(struct vel_wsgi *w, struct vel_exchange *x) {
     const struct vel_head *head = x->head;
     if (follow_peer(w, t, x->peer) < 0 || (head->has_host && follow_host(w, t, head->host) < 0))
         return NULL;
-    PyObject *env = PyDict_Copy(head->nfields <= VEL_WSGI_FEW ? t->few : t->many);
+    PyObject *env = PyDict_Copy(head->nfields + head->nvars <= VEL_WSGI_FEW ? t->few : t->many);
     if (env != NULL && !head->has_host && PyDict_DelItem(env, w->state->HTTP_HOST) < 0)
         Py_CLEAR(env);
     return env;
@@ -272,19 +284,18 @@ static int add_origin(struct vel_wsgi *w, PyObject *env, const struct vel_origin
     struct vel_state *s = w->state;
     if (vel_slice_eq(origin->scheme, VEL_SLICE("https")) && PyDict_SetItem(env, s->wsgi_url_scheme, s->https) < 0)
         return -1;
-    if (origin->name.len > 0 && set_text(env, s->SERVER_NAME, origin->name) < 0)
+    if (origin->name.len > 0 && set_again(env, s->SERVER_NAME, &w->origin_name, origin->name) < 0)
         return -1;
-    if (origin->port.len > 0 && set_text(env, s->SERVER_PORT, origin->port) < 0)
+    if (origin->port.len > 0 && set_again(env, s->SERVER_PORT, &w->origin_port, origin->port) < 0)
         return -1;
-    return origin->prefix.at != NULL ? set_text(env, s->SCRIPT_NAME, origin->prefix) : 0;
+    return origin->prefix.at != NULL ? set_again(env, s->SCRIPT_NAME, &w->origin_prefix, origin->prefix) : 0;
 }
 
 /* --- what a gateway says beside it ------------------------------------------------------------------------------- */
 
-static PyObject *var_key(struct vel_wsgi *w, struct vel_slice name) {
+static PyObject *var_key(struct vel_wsgi_name *slot, struct vel_slice name) {
     if (name.len > VEL_WSGI_NAME_MAX)
         return vel_text_new(name);
-    struct vel_wsgi_name *slot = &w->vars[hash_name(name) % VEL_WSGI_VARS];
     if (slot->key != NULL && vel_slice_eq(vel_slice(slot->text, slot->len), name))
         return Py_NewRef(slot->key);
     PyObject *key = vel_text_new(name);
@@ -296,14 +307,25 @@ static PyObject *var_key(struct vel_wsgi *w, struct vel_slice name) {
     return key;
 }
 
+/* A query may hold what is to be forgotten. */
+static bool may_be_kept(struct vel_slice name) {
+    return !vel_slice_eq(name, VEL_SLICE("REQUEST_URI"));
+}
+
+static int add_var(struct vel_wsgi_var *slot, PyObject *env, const struct vel_field *var) {
+    PyObject *key = var_key(&slot->name, var->name);
+    if (key == NULL)
+        return -1;
+    int err = may_be_kept(var->name) ? set_again(env, key, &slot->value, var->value) : set_text(env, key, var->value);
+    Py_DECREF(key);
+    return err;
+}
+
 /* Names of CGI already. None of them is one that stands in environ for another reason. */
 static int add_vars(struct vel_wsgi *w, PyObject *env, const struct vel_head *head) {
     int err = 0;
-    for (size_t i = head->nfields; err == 0 && i < head->nfields + head->nvars; i++) {
-        PyObject *key = var_key(w, head->fields[i].name);
-        err = key != NULL ? set_text(env, key, head->fields[i].value) : -1;
-        Py_XDECREF(key);
-    }
+    for (size_t i = 0; err == 0 && i < head->nvars; i++)
+        err = add_var(&w->vars[i % VEL_WSGI_VARS], env, &head->fields[head->nfields + i]);
     return err;
 }
 

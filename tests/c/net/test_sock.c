@@ -76,6 +76,19 @@ static void accept_from_a_unix_socket_gives_a_peer_without_port(void) {
     close(listener);
 }
 
+static void accept_need_not_ask_who_it_is(void) {
+    struct sockaddr_in at;
+    int listener = tcp_listen(&at), client = tcp_connect(&at);
+    wait_for(listener, POLLIN);
+    int fd = vel_sock_accept(listener, NULL);
+    CHECK(fd >= 0);
+    CHECK(fcntl(fd, F_GETFL) & O_NONBLOCK);
+    CHECK_INT(vel_sock_accept(listener, NULL), VEL_EAGAIN);
+    close(fd);
+    close(client);
+    close(listener);
+}
+
 static void accept_on_what_does_not_listen_is_an_error(void) {
     union vel_addr peer;
     int ends[2];
@@ -436,6 +449,7 @@ static void what_the_peer_has_not_taken_shrinks_when_it_reads(void) {
 int main(void) {
     RUN(accept_gives_a_non_blocking_private_descriptor_and_the_peer);
     RUN(accept_from_a_unix_socket_gives_a_peer_without_port);
+    RUN(accept_need_not_ask_who_it_is);
     RUN(accept_on_what_does_not_listen_is_an_error);
     RUN(accept_without_descriptors_is_a_limit);
     RUN(read_tells_bytes_nothing_and_end_apart);

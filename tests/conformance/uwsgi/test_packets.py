@@ -86,6 +86,27 @@ def test_environ_has_what_the_packet_says(threads: int) -> None:
     }
 
 
+def test_environ_has_nothing_of_the_packet_before() -> None:
+    """Names and values are used again while they are equal; not their places."""
+    many = {f"VARIABLE_{number}": str(number) for number in range(40)}
+    said: list[dict[str, str]] = [
+        {"REMOTE_USER": "ada", "GEO_COUNTRY": "is"},
+        {"REMOTE_USER": "ada", "GEO_COUNTRY": "is"},
+        {"REMOTE_USER": "eve"},
+        {"GEO_COUNTRY": "is", "REMOTE_USER": "ada"},
+        {"SERVER_NAME": "example.net", "SERVER_PORT": "8080", "SCRIPT_NAME": "/x"},
+        many,
+        {"SERVER_NAME": "example.net", "LONG": "x" * 1000},
+        {"A_NAME_OF_MORE_THAN_FORTY_CHARACTERS_" + "X" * 10: "1"},
+        {"A_NAME_OF_MORE_THAN_FORTY_CHARACTERS_" + "Y" * 10: "1"},
+        {},
+    ]
+    with Server(show, bind=BIND) as server:
+        first = json.loads(ask(server, usual()).body)
+        for changes in said:
+            assert json.loads(ask(server, usual(**changes)).body) == first | changes
+
+
 def test_environ_is_valid() -> None:
     def app(_environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         start_response("200 OK", [("Content-Type", "text/plain")])

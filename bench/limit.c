@@ -17,6 +17,7 @@
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "load/websocket.h"
@@ -161,7 +162,7 @@ static void readable(struct server *s, int fd) {
         answer(s, fd, received / size);
 }
 
-/* Where every request has a connection of its own, it has come with it (TCP_DEFER_ACCEPT): then the connection is gone
+/* Where every request has a connection of its own, it has mostly come with it: then the connection is gone
  * before epoll ever hears of it. */
 static bool answer_at_once(struct server *s, int fd) {
     if (!s->close_each || s->request_size != 0 || s->file >= 0)
@@ -213,15 +214,31 @@ static _Noreturn void serve(struct server *s) {
     }
 }
 
-static void listen_on(struct server *s, uint16_t port) {
+static int bind_port(uint16_t port) {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    s->listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    setsockopt(s->listener, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
     /* The same as the server beside it; accepted sockets inherit the first. */
-    setsockopt(s->listener, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
-    setsockopt(s->listener, IPPROTO_TCP, TCP_DEFER_ACCEPT, &(int){1}, sizeof(int));
-    if (bind(s->listener, (struct sockaddr *)&address, sizeof address) != 0 || listen(s->listener, 2048) != 0)
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
+    setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &(int){1}, sizeof(int));
+    if (bind(fd, (struct sockaddr *)&address, sizeof address) != 0)
+        die("bind");
+    return fd;
+}
+
+static int bind_path(const char *path) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
+    if (bind(fd, (struct sockaddr *)&address, sizeof address) != 0)
+        die(path);
+    return fd;
+}
+
+static void listen_on(struct server *s, int fd) {
+    s->listener = fd;
+    if (listen(fd, 2048) != 0)
         die("listen");
     s->epoll = epoll_create1(EPOLL_CLOEXEC);
     struct epoll_event event = {.events = EPOLLIN, .data.fd = s->listener};
@@ -307,12 +324,13 @@ static void make_room(struct server *s) {
 }
 
 static const char usage[] =
-    "usage: limit [--port N] [--body FILE | --file FILE] [--type TYPE] [--request-size N] [--close]\n"
+    "usage: limit [--port N | --unix PATH] [--body FILE | --file FILE] [--type TYPE] [--request-size N] [--close]\n"
     "             [--echo | --websocket]\n"
     "--body: what it answers with; --file: the same by sendfile; --websocket: --body is a message\n";
 
 struct answer_options {
     uint16_t port;
+    const char *path; /* NULL: the port */
     const char *type, *body;
 };
 
@@ -320,6 +338,9 @@ static bool take_option(struct server *s, struct answer_options *o, int option) 
     switch (option) {
     case 'p':
         o->port = (uint16_t)strtoul(optarg, NULL, 10);
+        return true;
+    case 'u':
+        o->path = optarg;
         return true;
     case 'b':
         o->body = optarg;
@@ -346,15 +367,11 @@ static bool take_option(struct server *s, struct answer_options *o, int option) 
 
 int main(int argc, char **argv) {
     static const struct option options[] = {
-        {"port", required_argument, NULL, 'p'},
-        {"body", required_argument, NULL, 'b'},
-        {"type", required_argument, NULL, 't'},
-        {"file", required_argument, NULL, 'f'},
-        {"request-size", required_argument, NULL, 'r'},
-        {"close", no_argument, NULL, 'c'},
-        {"echo", no_argument, NULL, 'e'},
-        {"websocket", no_argument, NULL, 'w'},
-        {0},
+        {"port", required_argument, NULL, 'p'}, {"unix", required_argument, NULL, 'u'},
+        {"body", required_argument, NULL, 'b'}, {"type", required_argument, NULL, 't'},
+        {"file", required_argument, NULL, 'f'}, {"request-size", required_argument, NULL, 'r'},
+        {"close", no_argument, NULL, 'c'},      {"echo", no_argument, NULL, 'e'},
+        {"websocket", no_argument, NULL, 'w'},  {0},
     };
     struct server s = {.file = -1};
     struct answer_options o = {.port = 8000, .type = "text/plain"};
@@ -367,6 +384,6 @@ int main(int argc, char **argv) {
     signal(SIGPIPE, SIG_IGN); /* sendfile(2) has no flag against it */
     make_room(&s);
     make_answers(&s, o.type, o.body);
-    listen_on(&s, o.port);
+    listen_on(&s, o.path != NULL ? bind_path(o.path) : bind_port(o.port));
     serve(&s);
 }

@@ -104,7 +104,7 @@ class Scenario:
     def takes(self, entrant: Entrant) -> bool:
         """Whether it can take part, of its kind and with this application."""
         if entrant.interface == "limit":
-            return self.floor and self.load is not None and not self.fronted
+            return self.floor and self.load is not None and bool(entrant.front) == self.fronted
         if (entrant.only and self.name not in entrant.only) or bool(entrant.front) != self.fronted:
             return False
         if self.threads and not entrant.threads:
@@ -348,7 +348,6 @@ def behind_nginx() -> Iterator[Scenario]:
             answer=Answer(body=b"%d" % size) if size else Answer(),
             among=FRONTED | WHOLE if name == "hello" else FRONTED,
             rounds=3,
-            floor=False,
             fronted=True,
         )
 

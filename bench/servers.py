@@ -131,7 +131,7 @@ def body_file(scenario: Scenario, place: Place) -> Path:
     return path
 
 
-def floor_options(scenario: Scenario, place: Place, request_size: int) -> list[str]:
+def floor_options(scenario: Scenario, place: Place, request_size: int, *, fronted: bool) -> list[str]:
     """How the floor answers the same."""
     load = scenario.load
     assert load is not None
@@ -139,6 +139,8 @@ def floor_options(scenario: Scenario, place: Place, request_size: int) -> list[s
         return ["--echo"]
     options = ["--type", scenario.answer.content_type]
     options += ["--file", str(place.file)] if scenario.app == "file" else ["--body", str(body_file(scenario, place))]
+    if fronted:  # nginx sends a request as it likes, and reads an answer to the end of the connection
+        return [*options, "--close"]
     if load.way == "websocket":
         options += ["--websocket", "--request-size", str(load.frame_size())]
     elif load.together > 1 or scenario.has_body():
@@ -171,7 +173,8 @@ def command_of(
     }
     command = fill_in(entrant.command, values)
     if entrant.interface == "limit":
-        command += floor_options(scenario, place, scenario.request_size(f"127.0.0.1:{port}"))
+        request_size = scenario.request_size(f"127.0.0.1:{port}")
+        command += floor_options(scenario, place, request_size, fronted=bool(entrant.front))
     return command
 
 

@@ -86,9 +86,10 @@ PyObject *vel_asgi__send(PyObject *o, PyObject *const *args, size_t nargsf, PyOb
 /* What send() of an http message does. NULL with an exception, else an awaitable. */
 PyObject *vel_asgi_send_http(struct vel_asgi_call *call, PyObject *type, PyObject *message);
 
-/* Notes status and fields of a message, or its fields alone. -1 with an exception, nothing is noted then. */
-int vel_asgi_note_head(struct vel_asgi_call *call, PyObject *message);
-int vel_asgi_note_fields(struct vel_asgi_call *call, PyObject *message);
+/* Notes status and headers of a message, or its headers alone; NULL: it has none. -1 with an exception, nothing is
+ * noted then. */
+int vel_asgi_note_head(struct vel_asgi_call *call, PyObject *status, PyObject *headers);
+int vel_asgi_note_fields(struct vel_asgi_call *call, PyObject *headers);
 
 /* Notes the headers of a message behind those that are noted. */
 int vel_asgi_note_trailers(struct vel_asgi_call *call, PyObject *message);
@@ -107,6 +108,16 @@ void vel_asgi_credit(struct vel_asgi_call *call);
 PyObject *vel_asgi_get(PyObject *message, PyObject *key, PyObject *fallback);
 /* The same as truth: -1 with an exception. */
 int vel_asgi_get_flag(PyObject *message, PyObject *key);
+
+/* The values of these keys: new references, NULL where there is none. One pass over the message, in which its names are
+ * mostly these very objects: only a message that has others too is searched. -1 with an exception, values are NULL
+ * then. */
+int vel_asgi_pick(PyObject *message, PyObject *const keys[], PyObject *values[], size_t n);
+
+static inline void vel_asgi_drop(PyObject *values[], size_t n) {
+    for (size_t i = 0; i < n; i++)
+        Py_CLEAR(values[i]);
+}
 
 /* Whether a message's type is this one. */
 bool vel_asgi_is(PyObject *type, PyObject *name);

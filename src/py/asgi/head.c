@@ -133,13 +133,10 @@ static int take_status(struct vel_asgi_call *call, PyObject *given) {
     return 0;
 }
 
-int vel_asgi_note_fields(struct vel_asgi_call *call, PyObject *message) {
-    struct vel_state *s = call->asgi->state;
-    PyObject *headers = vel_asgi_get(message, s->headers, s->no_items);
+int vel_asgi_note_fields(struct vel_asgi_call *call, PyObject *headers) {
     vel_asgi_forget_head(call);
     call->head = (struct vel_reply_head){.length = -1};
-    int err = headers != NULL ? take_headers(call, headers) : -1;
-    Py_XDECREF(headers);
+    int err = headers != NULL ? take_headers(call, headers) : 0;
     call->head.fields = call->fields;
     if (err < 0)
         vel_asgi_forget_head(call);
@@ -149,29 +146,22 @@ int vel_asgi_note_fields(struct vel_asgi_call *call, PyObject *message) {
 /* Rare enough for a list, and all of it noted anew with each message. */
 int vel_asgi_note_trailers(struct vel_asgi_call *call, PyObject *message) {
     struct vel_state *s = call->asgi->state;
-    PyObject *headers = vel_asgi_get(message, s->headers, s->no_items), *all = NULL, *merged = NULL;
+    PyObject *headers = vel_asgi_get(message, s->headers, s->no_items), *all = NULL;
     PyObject *list = headers != NULL ? PySequence_List(headers) : NULL;
     if (list != NULL)
         all = call->trailer_list != NULL ? PySequence_Concat(call->trailer_list, list) : Py_NewRef(list);
-    if (all != NULL)
-        merged = PyDict_New();
-    int err = merged != NULL ? PyDict_SetItem(merged, s->headers, all) : -1;
-    if (err == 0)
-        err = vel_asgi_note_fields(call, merged);
+    int err = all != NULL ? vel_asgi_note_fields(call, all) : -1;
     if (err == 0)
         Py_XSETREF(call->trailer_list, Py_NewRef(all));
-    Py_XDECREF(merged);
     Py_XDECREF(all);
     Py_XDECREF(list);
     Py_XDECREF(headers);
     return err;
 }
 
-int vel_asgi_note_head(struct vel_asgi_call *call, PyObject *message) {
-    PyObject *status = vel_asgi_get(message, call->asgi->state->status, Py_None);
-    int err = status != NULL ? vel_asgi_note_fields(call, message) : -1;
-    if (err == 0 && (err = take_status(call, status)) < 0)
+int vel_asgi_note_head(struct vel_asgi_call *call, PyObject *status, PyObject *headers) {
+    int err = vel_asgi_note_fields(call, headers);
+    if (err == 0 && (err = take_status(call, status != NULL ? status : Py_None)) < 0)
         vel_asgi_forget_head(call);
-    Py_XDECREF(status);
     return err;
 }

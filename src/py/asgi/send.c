@@ -24,6 +24,43 @@ int vel_asgi_get_flag(PyObject *message, PyObject *key) {
     return is;
 }
 
+static size_t find(PyObject *const keys[], size_t n, PyObject *key) {
+    size_t i = 0;
+    while (i < n && keys[i] != key)
+        i++;
+    return i;
+}
+
+int vel_asgi_pick(PyObject *message, PyObject *const keys[], PyObject *values[], size_t n) {
+    PyObject *key, *value;
+    Py_ssize_t at = 0, known = 0;
+    memset(values, 0, n * sizeof(values[0]));
+    while (PyDict_Next(message, &at, &key, &value)) {
+        size_t i = find(keys, n, key);
+        if (i == n)
+            continue;
+        values[i] = Py_NewRef(value);
+        known++;
+    }
+    if (known == PyDict_GET_SIZE(message))
+        return 0;
+    for (size_t i = 0; i < n; i++)
+        if (values[i] == NULL && vel_dict_get(message, keys[i], &values[i]) < 0) {
+            vel_asgi_drop(values, n);
+            return -1;
+        }
+    return 0;
+}
+
+/* Most messages begin with it. */
+static PyObject *type_of(PyObject *message, PyObject *key) {
+    PyObject *first, *value;
+    Py_ssize_t at = 0;
+    if (PyDict_Next(message, &at, &first, &value) && first == key)
+        return Py_NewRef(value);
+    return vel_asgi_get(message, key, Py_None);
+}
+
 bool vel_asgi_is(PyObject *type, PyObject *name) {
     return type == name || (PyUnicode_Check(type) && PyUnicode_Compare(type, name) == 0);
 }
@@ -82,8 +119,16 @@ void vel_asgi_credit(struct vel_asgi_call *call) {
 /* --- the head ---------------------------------------------------------------------------------------------------- */
 
 PyObject *vel_asgi_start(struct vel_asgi_call *call, PyObject *message) {
-    int trailers = vel_asgi_get_flag(message, call->asgi->state->trailers);
-    if (trailers < 0 || vel_asgi_note_head(call, message) < 0)
+    struct vel_state *s = call->asgi->state;
+    enum { TYPE, STATUS, HEADERS, TRAILERS, KEYS };
+    PyObject *const keys[KEYS] = {s->type, s->status, s->headers, s->trailers};
+    PyObject *given[KEYS];
+    if (vel_asgi_pick(message, keys, given, KEYS) < 0)
+        return NULL;
+    int trailers = given[TRAILERS] != NULL ? PyObject_IsTrue(given[TRAILERS]) : 0;
+    int err = trailers < 0 ? -1 : vel_asgi_note_head(call, given[STATUS], given[HEADERS]);
+    vel_asgi_drop(given, KEYS);
+    if (err < 0)
         return NULL;
     call->trailers = trailers;
     call->reply = VEL_ASGI_REPLY_NOTED;
@@ -151,10 +196,9 @@ static int put_body(struct vel_asgi_call *call, PyObject *body) {
     return err == VEL_ELIMIT ? raise_length("longer") : 0;
 }
 
-static PyObject *take_body(struct vel_asgi_call *call, PyObject *message) {
-    struct vel_state *s = call->asgi->state;
-    PyObject *body = vel_asgi_get(message, s->body, s->no_bytes);
-    if (body == NULL || PyBytes_CheckExact(body))
+/* Takes over body; what is no bytes is copied into some. */
+static PyObject *as_bytes(PyObject *body) {
+    if (PyBytes_CheckExact(body))
         return body;
     if (!PyObject_CheckBuffer(body))
         PyErr_Format(PyExc_TypeError, "body must be bytes, not %.100s", Py_TYPE(body)->tp_name);
@@ -163,9 +207,26 @@ static PyObject *take_body(struct vel_asgi_call *call, PyObject *message) {
     return bytes;
 }
 
+/* The body of a message, and whether more of it follows (-1 with an exception). */
+static PyObject *take_body(struct vel_asgi_call *call, PyObject *message, int *more) {
+    struct vel_state *s = call->asgi->state;
+    enum { TYPE, BODY, MORE, KEYS };
+    PyObject *const keys[KEYS] = {s->type, s->body, s->more_body};
+    PyObject *given[KEYS];
+    if (vel_asgi_pick(message, keys, given, KEYS) < 0)
+        return NULL;
+    *more = given[MORE] != NULL ? PyObject_IsTrue(given[MORE]) : 0;
+    PyObject *body = given[BODY] != NULL ? Py_NewRef(given[BODY]) : Py_NewRef(s->no_bytes);
+    vel_asgi_drop(given, KEYS);
+    body = as_bytes(body);
+    if (*more < 0)
+        Py_CLEAR(body);
+    return body;
+}
+
 PyObject *vel_asgi_body(struct vel_asgi_call *call, PyObject *message) {
-    int more = vel_asgi_get_flag(message, call->asgi->state->more_body);
-    PyObject *body = more >= 0 ? take_body(call, message) : NULL;
+    int more = 0;
+    PyObject *body = take_body(call, message, &more);
     if (body == NULL)
         return NULL;
     int err = send_head(call, !more, (uint64_t)PyBytes_GET_SIZE(body));
@@ -340,7 +401,7 @@ PyObject *vel_asgi__send(PyObject *o, PyObject *const *args, size_t nargsf, PyOb
     if (!PyDict_Check(message))
         return PyErr_Format(PyExc_TypeError, "a message must be a dict, not %.100s", Py_TYPE(message)->tp_name);
     struct vel_state *s = vel_state_of(Py_TYPE(o));
-    PyObject *type = vel_asgi_get(message, s->type, Py_None), *answer = NULL;
+    PyObject *type = type_of(message, s->type), *answer = NULL;
     if (type == NULL)
         return NULL;
     Py_INCREF(o);

@@ -249,15 +249,17 @@ static PyObject *send_accept(struct vel_asgi_call *call, PyObject *message) {
     struct vel_state *st = call->asgi->state;
     struct vel_slice protocol;
     PyObject *given = vel_asgi_get(message, st->subprotocol, Py_None);
-    int err = given != NULL ? take_protocol(call, given, &protocol) : -1;
+    PyObject *headers = given != NULL ? vel_asgi_get(message, st->headers, st->no_items) : NULL;
+    int err = headers != NULL ? take_protocol(call, given, &protocol) : -1;
     if (err == 0)
-        err = vel_asgi_note_fields(call, message);
+        err = vel_asgi_note_fields(call, headers);
     if (err == 0 && has_handshake_field(call)) {
         PyErr_SetString(PyExc_ValueError, "sec-websocket- fields are the server's; use subprotocol");
         err = -1;
     }
     int opened = err == 0 ? open_tunnel(call, protocol) : -1;
     vel_asgi_forget_head(call);
+    Py_XDECREF(headers);
     Py_XDECREF(given);
     if (opened < 0)
         return NULL;

@@ -205,6 +205,21 @@ static int switch_task(struct vel_tasks *t, PyObject *function, PyObject *task) 
     return answer != NULL ? 0 : -1;
 }
 
+/* What asyncio's functions do, which look twice, where the dict that they write to is known. In a mistake they are
+ * called, and raise what they do. */
+static int enter_task(struct vel_tasks *t, PyObject *task) {
+    PyObject *key = (PyObject *)t->loop;
+    if (t->current != NULL && PyDict_SetDefault(t->current, key, task) == task)
+        return 0;
+    return PyErr_Occurred() ? -1 : switch_task(t, t->enter, task);
+}
+
+static int leave_task(struct vel_tasks *t, PyObject *task) {
+    if (t->current != NULL && is_current(t, task))
+        return PyDict_DelItem(t->current, (PyObject *)t->loop);
+    return switch_task(t, t->leave, task);
+}
+
 /* p's references: the task is returned if it goes on. */
 static PyObject *part(struct vel_parked *p) {
     bool goes_on = p->driver->coroutine != NULL;
@@ -269,9 +284,9 @@ static PyObject *begin(struct vel_tasks *t, struct vel_parked *p) {
     if (p->step == NULL)
         return part(p); /* filed */
     bool over = false;
-    if (switch_task(t, t->enter, p->task) == 0) {
+    if (enter_task(t, p->task) == 0) {
         over = vel_driver_begin(d);
-        if (switch_task(t, t->leave, p->task) < 0)
+        if (leave_task(t, p->task) < 0)
             PyErr_WriteUnraisable(p->task);
     } else {
         PyErr_Clear(); /* the task's own step begins, and says what is wrong */

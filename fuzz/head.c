@@ -1,4 +1,5 @@
-/* Fuzzes request heads: whole, cut in two, and byte by byte must give the same head or the same refusal. */
+/* Fuzzes request heads: whole, cut in two, and byte by byte must give the same head or the same refusal, also with the
+ * help of lines that came before. */
 #include "support.h"
 
 #include "http/field_check.h"
@@ -26,13 +27,14 @@ static void feed(struct run *run, const uint8_t *data, size_t len) {
     MUST(run->result <= (long)len);
 }
 
-static void parse(struct run *run, const struct vel_scan *scan, const struct vel_limits *limits, const uint8_t *data,
-                  size_t size, size_t first, size_t step) {
+static void parse(struct run *run, const struct vel_scan *scan, const struct vel_limits *limits,
+                  struct vel_h1_lines *lines, const uint8_t *data, size_t size, size_t first, size_t step) {
     memset(run, 0xA5, sizeof(*run));
     run->copy = NULL;
     run->why = NULL;
     run->result = 0;
     vel_h1_parser_init(&run->parser, scan, limits);
+    run->parser.lines = lines;
     for (size_t len = first; run->result == 0 && len < size; len += step)
         feed(run, data, len);
     if (run->result == 0)
@@ -71,14 +73,16 @@ static void must_be_same(const struct run *a, const struct run *b) {
 
 static void compare(const struct vel_limits *limits, const uint8_t *data, size_t size) {
     static struct run whole, other;
+    static struct vel_h1_lines lines;
     const struct vel_scan *best = vel_scan_best();
-    parse(&whole, &vel_scan_plain, limits, data, size, size, 1);
+    memset(&lines, 0, sizeof(lines));
+    parse(&whole, &vel_scan_plain, limits, NULL, data, size, size, 1);
     if (whole.result > 0)
         must_be_legal(&whole.head);
-    parse(&other, best, limits, data, size, cut_of(data, size), size + 1);
+    parse(&other, best, limits, &lines, data, size, cut_of(data, size), size + 1);
     must_be_same(&whole, &other);
     free(other.copy);
-    parse(&other, best, limits, data, size, 0, size < 400 ? 1 : size / 8);
+    parse(&other, best, limits, &lines, data, size, 0, size < 400 ? 1 : size / 8);
     must_be_same(&whole, &other);
     free(other.copy);
     free(whole.copy);

@@ -36,6 +36,11 @@ struct vel_h1_conn {
 
 void vel_h1_conn_init(struct vel_h1_conn *c, const struct vel_scan *scan, const struct vel_limits *limits);
 
+/* Heads are read by the help of these from now on. */
+static inline void vel_h1_conn_remember(struct vel_h1_conn *c, struct vel_h1_lines *lines) {
+    c->parser.lines = lines;
+}
+
 /* Tells the next event in in[0..len), and in *used how many bytes from the front are spent by it. Call in a loop,
  * moving on by *used after each event, until MORE, WAIT, CLOSED or REFUSED. WAIT, CLOSED and REFUSED use nothing; MORE
  * uses the framing bytes of a chunked body (they come without data) and nothing else.

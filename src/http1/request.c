@@ -180,10 +180,8 @@ static COLD long value_stop(const struct input *in, const char *stop, const char
     return refuse(in, -400, *at == '\n' ? "bare LF" : "control byte in a field value");
 }
 
-static long field_line(const struct vel_h1_parser *p, struct vel_head *head, struct input *in) {
+static long new_line(const struct vel_h1_parser *p, struct vel_head *head, struct input *in) {
     const struct vel_limits *limits = p->limits;
-    if (head->nfields >= limits->fields || head->nfields >= VEL_FIELDS_MAX)
-        return refuse(in, -431, "too many fields");
     const char *at = in->at, *stop = at + least((size_t)(in->end - at), limits->field);
     while (at < stop && vel_is_token_char(*at))
         at++;
@@ -196,11 +194,25 @@ static long field_line(const struct vel_h1_parser *p, struct vel_head *head, str
     if (in->end - at < 2 || at[0] != '\r' || at[1] != '\n')
         return value_stop(in, stop, at);
     in->at = at + 2;
-    head->fields[head->nfields++] = (struct vel_field){
+    struct vel_field *field = &head->fields[head->nfields++];
+    *field = (struct vel_field){
         .name = name,
         .value = vel_slice_trim(vel_slice(value, (size_t)(at - value))),
         .id = vel_field_find(name),
     };
+    if (p->lines != NULL)
+        vel_h1_lines_keep(p->lines, name.at, (size_t)(in->at - name.at), field);
+    return LINE_READ;
+}
+
+static long field_line(const struct vel_h1_parser *p, struct vel_head *head, struct input *in) {
+    if (head->nfields >= p->limits->fields || head->nfields >= VEL_FIELDS_MAX)
+        return refuse(in, -431, "too many fields");
+    size_t n = p->lines != NULL ? vel_h1_lines_find(p->lines, in->at, in->end, &head->fields[head->nfields]) : 0;
+    if (n == 0)
+        return new_line(p, head, in);
+    head->nfields++;
+    in->at += n;
     return LINE_READ;
 }
 
@@ -277,6 +289,7 @@ static long read_lines(struct vel_h1_parser *p, struct vel_head *head, struct in
 void vel_h1_parser_init(struct vel_h1_parser *p, const struct vel_scan *scan, const struct vel_limits *limits) {
     p->scan = scan;
     p->limits = limits;
+    p->lines = NULL;
     vel_h1_parser_reset(p);
 }
 

@@ -3,22 +3,24 @@
 
 #include "base/scan.h"
 #include "http/message.h"
+#include "http1/lines.h"
 
 /* One head's progress. Lives in the connection, so it is small. */
 struct vel_h1_parser {
     const struct vel_scan *scan;
     const struct vel_limits *limits;
-    const char *base; /* where in was at the last call: slices move when it has moved */
-    uint32_t line;    /* offset of the first line that is not complete */
-    uint32_t seen;    /* how long in was at the last call: what has been seen is not read again, so cost stays linear */
-    uint8_t cut;      /* the part of that line in which the input ended */
-    uint8_t blanks;   /* empty lines skipped before the request line (RFC 9112 2.2) */
-    bool in_fields;   /* the request line is behind us */
+    struct vel_h1_lines *lines; // borrowed: of the thread, for these limits; NULL: every line is read
+    const char *base;           /* where in was at the last call: slices move when it has moved */
+    uint32_t line;              /* offset of the first line that is not complete */
+    uint32_t seen;  /* how long in was at the last call: what has been seen is not read again, so cost stays linear */
+    uint8_t cut;    /* the part of that line in which the input ended */
+    uint8_t blanks; /* empty lines skipped before the request line (RFC 9112 2.2) */
+    bool in_fields; /* the request line is behind us */
 };
 
 void vel_h1_parser_init(struct vel_h1_parser *p, const struct vel_scan *scan, const struct vel_limits *limits);
 
-/* Forgets the head before; scan and limits stay. */
+/* Forgets the head before; scan, limits and lines stay. */
 void vel_h1_parser_reset(struct vel_h1_parser *p);
 
 /* Parses one head from in, which at every call for the same head starts at the same byte and has the earlier bytes

@@ -417,6 +417,7 @@ static struct vel_conn *make(struct vel_worker *w, int fd, const union vel_addr 
     c->told = c->uwsgi || vel_trust_has(&w->config.trust, peer);
     vel_timer_init(&c->timer);
     vel_h1_conn_init(&c->h1, w->scan, &w->config.limits);
+    vel_h1_conn_remember(&c->h1, &w->lines);
     vel_list_append(&w->conns, &c->node);
     c->shown = VEL_CONN_APPLICATION;
     w->stats->conns[c->shown]++;

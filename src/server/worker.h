@@ -29,6 +29,7 @@ struct vel_worker {
     struct vel_config config;
     struct vel_app *app;
     const struct vel_scan *scan;
+    struct vel_h1_lines lines;
     struct vel_port *ports; /* owned */
     size_t nports;
     struct vel_timeouts timeouts;

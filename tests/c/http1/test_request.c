@@ -57,11 +57,16 @@ static long feed(struct feeding *f, const char *in, size_t len, const char **why
     return vel_h1_parse_head(&f->parser, &f->head, copy, len, why);
 }
 
+/* Of everything that was read before in this program: it must not show. */
+static struct vel_h1_lines known;
+
 static void begin(struct feeding *f, const struct vel_scan *scan, const struct vel_limits *with) {
     /* What an earlier request left must not show. */
     memset(&f->head, 0xA5, sizeof(f->head));
     f->copy = NULL;
     vel_h1_parser_init(&f->parser, scan, with);
+    if (with == &limits)
+        f->parser.lines = &known;
 }
 
 /* Cut every step bytes, the first time at first. */

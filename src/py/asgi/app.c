@@ -226,7 +226,8 @@ int vel_asgi_init(struct vel_asgi *a, struct vel_state *state, const struct vel_
     a->lifespan_state = given->lifespan_state != Py_None ? Py_NewRef(given->lifespan_state) : NULL;
     a->scan = vel_scan_best();
     a->done = state->done_type->tp_alloc(state->done_type, 0);
-    if (a->done == NULL)
+    a->request = vel_asgi_request_template(state);
+    if (a->done == NULL || a->request == NULL)
         return -1;
     return vel_tasks_init(&a->tasks, state, (struct vel_aio *)given->loop, given->owner);
 }
@@ -255,6 +256,7 @@ void vel_asgi_clear(struct vel_asgi *a) {
     Py_CLEAR(a->raw_path);
     Py_CLEAR(a->said_start);
     Py_CLEAR(a->said_body);
+    Py_CLEAR(a->request);
     Py_CLEAR(a->done);
     Py_CLEAR(a->lifespan_state);
     Py_CLEAR(a->gone_error);

@@ -61,6 +61,7 @@ struct vel_asgi {
     bool queue_time;          /* scopes tell how long requests have waited */
     PyObject *root;           /* root_path of every scope, and the beginning of every path: a str, or NULL for none */
     PyObject *done;           /* the awaitable that is finished */
+    PyObject *request;        /* a message of http.request, what each one is a copy of */
     const struct vel_scan *scan;
     size_t running; /* coroutines that are not over */
     /* Caches: the last (name, value) of each known field, the last path and clients. */

@@ -69,6 +69,9 @@ void vel_asgi_forget_head(struct vel_asgi_call *call);
 
 /* --- receive ----------------------------------------------------------------------------------------------------- */
 
+/* An http.request without a body and the last: what others are copies of. NULL with an exception. */
+PyObject *vel_asgi_request_template(struct vel_state *s);
+
 /* A message for the application, NULL without an exception when there is none yet. */
 PyObject *vel_asgi_next_message(struct vel_asgi_call *call);
 

@@ -9,14 +9,26 @@ static int set(PyObject *dict, PyObject *key, PyObject *value) {
     return err;
 }
 
-static PyObject *request_message(struct vel_asgi_call *call) {
-    struct vel_state *s = call->asgi->state;
+PyObject *vel_asgi_request_template(struct vel_state *s) {
     PyObject *message = PyDict_New();
     if (message == NULL)
         return NULL;
-    PyObject *body = PyBytes_FromStringAndSize(call->body.data, (Py_ssize_t)call->body.len);
-    if (set(message, s->type, Py_NewRef(s->http_request)) < 0 || set(message, s->body, body) < 0 ||
-        set(message, s->more_body, PyBool_FromLong(!call->complete)) < 0) {
+    if (PyDict_SetItem(message, s->type, s->http_request) < 0 || PyDict_SetItem(message, s->body, s->no_bytes) < 0 ||
+        PyDict_SetItem(message, s->more_body, Py_False) < 0)
+        Py_CLEAR(message);
+    return message;
+}
+
+/* A copy costs a third of what three items set in a new dict do. */
+static PyObject *request_message(struct vel_asgi_call *call) {
+    struct vel_state *s = call->asgi->state;
+    PyObject *message = PyDict_Copy(call->asgi->request);
+    if (message == NULL)
+        return NULL;
+    int err = call->complete ? 0 : PyDict_SetItem(message, s->more_body, Py_True);
+    if (err == 0 && call->body.len > 0)
+        err = set(message, s->body, PyBytes_FromStringAndSize(call->body.data, (Py_ssize_t)call->body.len));
+    if (err < 0) {
         Py_DECREF(message);
         return NULL;
     }

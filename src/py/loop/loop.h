@@ -103,6 +103,10 @@ static inline void vel_aio_catch_step(struct vel_aio *loop, PyObject **step) {
     loop->caught = step;
 }
 
+/* Files a step that was caught after all, where the task would have. Its coroutine is a driver, which enters a context
+ * of its own: the step needs none. -1 with an exception. */
+int vel_aio_soon_step(struct vel_aio *loop, PyObject *step);
+
 /* From a call of net that cannot return an error: the raised exception ends the turn and the run. */
 void vel_aio_raise_later(struct vel_aio *loop);
 

@@ -73,12 +73,18 @@ static int report_task(struct vel_aio *loop, struct vel_ready *entry) {
     return rc;
 }
 
+static PyObject *call_task(const struct vel_ready *entry) {
+    return entry->arg != NULL ? PyObject_CallOneArg(entry->what, entry->arg) : PyObject_CallNoArgs(entry->what);
+}
+
 /* A step of a task, or its waking by the future in arg: nobody looks at their handles, so they have none. */
 static int run_task(struct vel_aio *loop, struct vel_ready *entry) {
     PyObject *result = NULL;
     int rc = 0;
-    if (PyContext_Enter(entry->context) == 0) {
-        result = entry->arg != NULL ? PyObject_CallOneArg(entry->what, entry->arg) : PyObject_CallNoArgs(entry->what);
+    if (entry->context == NULL) {
+        result = call_task(entry);
+    } else if (PyContext_Enter(entry->context) == 0) {
+        result = call_task(entry);
         if (PyContext_Exit(entry->context) < 0)
             Py_CLEAR(result);
     }
@@ -191,6 +197,12 @@ static PyObject *soon_task(struct vel_aio *loop, const struct vel_aio__call *cal
     if (vel_aio_soon(loop, entry) < 0)
         return NULL;
     Py_RETURN_NONE;
+}
+
+int vel_aio_soon_step(struct vel_aio *loop, PyObject *step) {
+    if (atomic_load_explicit(&loop->inbox.filled, memory_order_relaxed) && vel_aio__inbox_empty(loop) < 0)
+        return -1;
+    return vel_aio_soon(loop, (struct vel_ready){.run = run_task, .what = Py_NewRef(step)});
 }
 
 int vel_aio__check_callback(struct vel_aio *loop, PyObject *callback, const char *method) {

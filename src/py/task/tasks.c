@@ -274,6 +274,17 @@ static PyObject *make_step(struct vel_parked *p) {
     return NULL;
 }
 
+/* A bare yield, as of sleep(0): all that the task would do with it is to file its next step. */
+static PyObject *file_step(struct vel_tasks *t, struct vel_parked *p) {
+    if (vel_aio_soon_step(t->loop, p->step) < 0) {
+        PyErr_Clear();
+        return make_step(p); /* which says what is wrong */
+    }
+    Py_CLEAR(p->driver->yielded);
+    Py_CLEAR(p->step);
+    return part(p);
+}
+
 /* Held by us, and by its next step. */
 #define HOLDERS_AT_REST 2
 
@@ -299,7 +310,7 @@ static PyObject *begin(struct vel_tasks *t, struct vel_parked *p) {
         Py_CLEAR(d->yielded);
         Py_XSETREF(d->raised, vel_take_raised());
     }
-    return make_step(p);
+    return d->yielded == Py_None ? file_step(t, p) : make_step(p);
 }
 
 PyObject *vel_tasks_run(struct vel_tasks *t, PyObject *coroutine, PyObject *context, vel_driver_over_fn *over,

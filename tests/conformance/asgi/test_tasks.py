@@ -170,6 +170,28 @@ async def is_cancelled_in_a_sleep(task: asyncio.Task[Any]) -> list[object]:
     return ["not cancelled"]
 
 
+async def is_cancelled_by_a_callback_in_a_sleep(task: asyncio.Task[Any]) -> list[object]:
+    asyncio.get_running_loop().call_soon(task.cancel, "why")
+    try:
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+    except asyncio.CancelledError as error:
+        return [error.args, task.cancelling(), task.uncancel()]
+    return ["not cancelled"]
+
+
+async def takes_its_turn(_task: asyncio.Task[Any]) -> list[object]:
+    told: list[object] = []
+    loop = asyncio.get_running_loop()
+    loop.call_soon(told.append, "before")
+    for turn in range(3):
+        loop.call_soon(told.append, turn)
+        await asyncio.sleep(0)
+        loop.call_soon(lambda: told.append(asyncio.current_task()))
+        told.append("own")
+    return told.copy()
+
+
 async def is_cancelled_while_another_task_works(task: asyncio.Task[Any]) -> list[object]:
     inner = asyncio.create_task(asyncio.sleep(10))
     task.cancel("why")
@@ -246,9 +268,9 @@ async def yields_what_nobody_can_wait_for(_task: asyncio.Task[Any]) -> list[obje
 
 
 PROBES = [
-    is_cancelled_in_a_sleep, is_cancelled_while_another_task_works, is_cancelled_behind_a_shield,
-    is_cancelled_in_a_group, takes_its_cancelling_back, has_no_time, waits_for_what_is_done,
-    yields_what_nobody_can_wait_for,
+    is_cancelled_in_a_sleep, is_cancelled_by_a_callback_in_a_sleep, takes_its_turn,
+    is_cancelled_while_another_task_works, is_cancelled_behind_a_shield, is_cancelled_in_a_group,
+    takes_its_cancelling_back, has_no_time, waits_for_what_is_done, yields_what_nobody_can_wait_for,
 ]  # fmt: skip
 
 

@@ -100,7 +100,9 @@ static bool begin(struct vel_conn *c, struct vel_head *head) {
         return false;
     }
     c->exchange = x;
-    c->worker->stats->requests++;
+    /* Nothing else might have the last look of a turn taken on a loop that is another's. */
+    if (++c->worker->stats->requests == c->worker->config.requests_max)
+        vel_worker_set_due(c->worker);
     c->body_from = c->worker->loop->waited;
     c->body_bytes = 0;
     if (!x->app->ops->whole_body)

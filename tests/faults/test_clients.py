@@ -61,7 +61,45 @@ async def app(scope, receive, send):
     await send({"type": "http.response.body", "body": str(size).encode()})
 """
 
-INTERFACES = {"WSGI on the loop": (WSGI, []), "WSGI in threads": (WSGI, ["--threads", "4"]), "ASGI": (ASGI, [])}
+NATIVE = """
+import asyncio
+from collections.abc import AsyncIterator
+from velocem import App, Body, WebSocket
+
+app = App()
+
+@app.get("/")
+def root() -> str:
+    return "0"
+
+@app.post("/")
+def post(body: Body[bytes]) -> str:
+    return str(len(body))
+
+@app.get("/slow")
+async def slow() -> str:
+    await asyncio.sleep(0.2)
+    return "0"
+
+@app.get("/stream")
+async def stream() -> AsyncIterator[bytes]:
+    for _ in range(20):
+        yield b"x" * 1000
+        await asyncio.sleep(0.005)
+    yield b"0"
+
+@app.ws("/")
+async def socket(ws: WebSocket[str, str]) -> None:
+    async for message in ws:
+        await ws.send(message)
+"""
+
+INTERFACES = {
+    "WSGI on the loop": (WSGI, []),
+    "WSGI in threads": (WSGI, ["--threads", "4"]),
+    "ASGI": (ASGI, []),
+    "native": (NATIVE, []),
+}
 
 # Where a client goes: what it has sent by then, and how many bytes of the answer it has read.
 STAGES = {
@@ -172,9 +210,10 @@ def talk(socket_: ClientConnection, over: threading.Event, heard: list[str], cod
         codes.append(error.rcvd.code if error.rcvd else 0)
 
 
-def test_terminated_with_everything_open(start: Start, full: bool, tell: Tell) -> None:
+@pytest.mark.parametrize("interface", ["ASGI", "native"])
+def test_terminated_with_everything_open(start: Start, full: bool, tell: Tell, interface: str) -> None:
     """SIGTERM while streams, uploads and WebSockets are open."""
-    process = start(ASGI, "--workers", "2")
+    process = start(INTERFACES[interface][0], "--workers", "2")
     count = 10 if full else 3
     codes: list[int] = []
     heard: list[str] = []
@@ -200,7 +239,7 @@ def test_terminated_with_everything_open(start: Start, full: bool, tell: Tell) -
         for talker in talkers:
             talker.join()
     status = process.wait()
-    figure = f"sent {2 * count}, answered {whole}, lost {2 * count - whole}"
+    figure = f"{interface}: sent {2 * count}, answered {whole}, lost {2 * count - whole}"
     tell(f"{figure}; {len(codes)} WebSockets closed by {', '.join(map(str, set(codes)))}; exit status {status}")
     assert whole == 2 * count
     assert len(codes) == count

@@ -42,10 +42,29 @@ async def app(scope, receive, send):
     await send({{"type": "http.response.body", "body": b"ok"}})
 """
 
+NATIVE = """
+from velocem import App
+
+app = App()
+
+def get_stuck():
+    {hang}
+
+@app.get("/")
+def ok() -> str:
+    return "ok"
+
+@app.get("/hang")
+def hang() -> str:
+    get_stuck()
+    return "never"
+"""
+
 INTERFACES = {
     "WSGI on the loop": (WSGI, []),
     "WSGI in threads": (WSGI, ["--threads", "2"]),
     "ASGI": (ASGI, []),
+    "native": (NATIVE, []),
 }
 
 

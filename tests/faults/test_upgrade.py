@@ -24,6 +24,37 @@ def app(environ, start_response):
 """
 
 
+ASGI = """
+import os
+
+VERSION = {version}
+
+async def app(scope, receive, send):
+    assert scope["type"] == "http"
+    body = f"{{VERSION}} {{os.getppid()}}".encode()
+    await send({{"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(body))]}})
+    await send({{"type": "http.response.body", "body": body}})
+"""
+
+NATIVE = """
+import os
+from velocem import App
+
+app = App()
+
+@app.get("/")
+async def version() -> str:
+    return f"{version} {{os.getppid()}}"
+"""
+
+KINDS = {
+    "WSGI": (APP, ("--workers", "2")),
+    "WSGI, one socket": (APP, ("--workers", "2", "--accept", "shared")),
+    "ASGI": (ASGI, ("--workers", "2")),
+    "native": (NATIVE, ("--workers", "2")),
+}
+
+
 class Successors:
     """The servers that come after a process of ours, which end with the test."""
 
@@ -65,25 +96,27 @@ def succession(process: Process, folder: Path) -> Iterator[Successors]:
         successors.end()
 
 
-@pytest.mark.parametrize("options", [("--workers", "2"), ("--workers", "2", "--accept", "shared")])
-def test_upgrades_under_load(start: Start, full: bool, tell: Tell, tmp_path: Path, options: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_upgrades_under_load(start: Start, full: bool, tell: Tell, tmp_path: Path, kind: str) -> None:
     """Five upgrades to a new server (SIGUSR2) under load of fresh and kept connections."""
-    process = start(APP.format(version=0), *options, "--pid", f"{tmp_path}/pid", "--admin", f"unix:{tmp_path}/admin")
+    source, options = KINDS[kind]
+    admin_at = f"unix:{tmp_path}/admin"
+    process = start(source.format(version=0), *options, "--pid", f"{tmp_path}/pid", "--admin", admin_at)
     count = 5 if full else 2
     with succession(process, tmp_path) as successors:
         with Load(process.address, fresh=2, kept=2, thinking=8, pause=0.001) as load:
             for version in range(1, count + 1):
                 load.wait_for(200 if full else 50)
-                (tmp_path / "faulty.py").write_text(APP.format(version=version))
+                (tmp_path / "faulty.py").write_text(source.format(version=version))
                 successors.upgrade()
             load.wait_for(50)
         with closing(Client(process.address)) as client:
             assert client.ask(request()).body == f"{count} {successors.current}".encode()
-        with Client(f"unix:{tmp_path}/admin") as admin:
+        with Client(admin_at) as admin:
             assert admin.ask(request("GET", "/readyz")).status == 200
         assert {body.split()[0] for body in load.bodies} == {str(version).encode() for version in range(count + 1)}
         assert process.popen.wait(30) == 0
-    tell(f"{' '.join(options)}: {load.figure}")
+    tell(f"{kind}, {' '.join(options)}: {load.figure}")
     assert load.losses == []
     assert not (tmp_path / "admin").exists()
 

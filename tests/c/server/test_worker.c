@@ -448,6 +448,26 @@ static void the_number_of_requests_is_told_once(void) {
     close(pipes[1]);
 }
 
+static void note_due(void *arg) {
+    *(bool *)arg = true;
+}
+
+/* One that does nothing of its own accord after a turn. */
+static void the_number_of_requests_is_looked_at_on_the_loop_of_another(void) {
+    bool due = false;
+    host_init(&host);
+    host.config.requests_max = 2;
+    host_start(&host);
+    host.w.on_due = note_due;
+    host.w.on_due_arg = &due;
+    client_open(&host, &client, GET);
+    CHECK(!due);
+    client_send(&host, &client, GET);
+    CHECK(due);
+    client_close(&host, &client);
+    host_stop(&host);
+}
+
 static void a_drain_does_not_take_back_a_kill(void) {
     host_init(&host);
     host.app.on_request = hold;
@@ -601,6 +621,7 @@ int main(void) {
     RUN(a_drain_gives_an_idle_connection_time_for_one_more_request);
     RUN(a_drain_closes_an_idle_connection_when_its_time_is_over);
     RUN(the_number_of_requests_is_told_once);
+    RUN(the_number_of_requests_is_looked_at_on_the_loop_of_another);
     RUN(a_wake_up_is_told_in_the_loop);
     RUN(the_date_is_that_of_the_answer_and_not_of_the_last_one);
     RUN(no_date_when_it_is_not_wanted);

@@ -21,7 +21,7 @@ def close(_: BaseException | None = None) -> None:
 
 
 def create() -> None:
-    """Make the tables if there are none."""
+    """Make the tables if there are none; another worker may be doing that as well."""
     connection = connect()
     if not connection.execute("SELECT name FROM sqlite_master WHERE name = 'post'").fetchone():
         with current_app.open_resource("schema.sql", "r") as script:

@@ -1,11 +1,11 @@
 -- Tables of the blog.
-CREATE TABLE account (
+CREATE TABLE IF NOT EXISTS account (
     id INTEGER PRIMARY KEY,
     name TEXT NOT NULL UNIQUE,
     password TEXT NOT NULL
 );
 
-CREATE TABLE post (
+CREATE TABLE IF NOT EXISTS post (
     id INTEGER PRIMARY KEY,
     author INTEGER NOT NULL REFERENCES account (id),
     written TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP,

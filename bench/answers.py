@@ -5,8 +5,8 @@ import json
 import socket
 from typing import IO, Any, cast
 
+from asked import FILLER, Answer, Scenario
 from entrants import Entrant
-from scenarios import FILLER, Answer, Scenario
 
 SECONDS = 10
 

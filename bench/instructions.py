@@ -17,8 +17,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from asked import BROWSER
 from callgrind import ROOT, VALGRIND, Profile, Reader, environment, total
-from scenarios import BROWSER
 
 APPS = Path(__file__).resolve().parent / "micro"
 # As make bench-count builds it.

@@ -37,6 +37,7 @@ struct conn {
     uint64_t left;     /* bytes of answers that have not been sent */
     off_t file_left;   /* and then of the file */
     bool shaken;       /* its WebSocket handshake is done */
+    int kept;          /* the file that the request goes to, one more than its descriptor; 0: none */
 };
 
 struct server {
@@ -46,7 +47,8 @@ struct server {
     bool close_each;
     bool echo;
     bool websocket;
-    int file; /* -1: none */
+    const char *folder; /* of the files that requests go to; NULL: they go nowhere */
+    int file;           /* -1: none */
     off_t file_size;
     char *answers; /* the answer, many times */
     size_t answer_size;
@@ -60,7 +62,15 @@ static _Noreturn void die(const char *what) {
     exit(1);
 }
 
-static void drop(int fd) {
+/* A request that was kept in a file is thrown away when it is answered. */
+static void forget(struct conn *c) {
+    if (c->kept > 0)
+        close(c->kept - 1);
+    c->kept = 0;
+}
+
+static void drop(struct server *s, int fd) {
+    forget(&s->conns[fd]);
     close(fd); /* leaves epoll by itself: the descriptor has no duplicate */
 }
 
@@ -104,13 +114,13 @@ static void go_on(struct server *s, int fd, bool armed) {
     if (done > 0)
         done = send_file(s, fd, c);
     if (done < 0 || (done > 0 && s->close_each))
-        drop(fd);
+        drop(s, fd);
     else if (armed != (done == 0))
         wait_for(s, fd, done == 0 ? EPOLLOUT : EPOLLIN);
 }
 
 /* The floor of an echo keeps nothing: while the other side does not read, it waits. */
-static void send_back(int fd, const char *in, size_t size) {
+static void send_back(struct server *s, int fd, const char *in, size_t size) {
     while (size > 0) {
         ssize_t n = send(fd, in, size, MSG_NOSIGNAL);
         if (n < 0 && errno == EAGAIN) {
@@ -118,7 +128,7 @@ static void send_back(int fd, const char *in, size_t size) {
             continue;
         }
         if (n < 0) {
-            drop(fd);
+            drop(s, fd);
             return;
         }
         in += n;
@@ -130,7 +140,7 @@ static void shake(struct server *s, int fd) {
     static const char answer[] = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
                                  "Sec-WebSocket-Accept: " WEBSOCKET_ACCEPT "\r\n\r\n";
     s->conns[fd].shaken = true;
-    send_back(fd, answer, sizeof answer - 1);
+    send_back(s, fd, answer, sizeof answer - 1);
 }
 
 static void answer(struct server *s, int fd, uint64_t count) {
@@ -139,16 +149,29 @@ static void answer(struct server *s, int fd, uint64_t count) {
     go_on(s, fd, false);
 }
 
+/* Into a file of its own that has no name: the physical floor of an upload. */
+static void keep(struct server *s, struct conn *c, const char *in, size_t size) {
+    if (c->kept == 0)
+        c->kept = open(s->folder, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600) + 1;
+    while (size > 0) {
+        ssize_t n = write(c->kept - 1, in, size);
+        if (n <= 0)
+            die(s->folder);
+        in += n;
+        size -= (size_t)n;
+    }
+}
+
 static void readable(struct server *s, int fd) {
     struct conn *c = &s->conns[fd];
     ssize_t n = recv(fd, s->in, READ_SIZE, 0);
     if (n <= 0) {
         if (n == 0 || errno != EAGAIN)
-            drop(fd);
+            drop(s, fd);
         return;
     }
     if (s->echo) {
-        send_back(fd, s->in, (size_t)n);
+        send_back(s, fd, s->in, (size_t)n);
         return;
     }
     if (s->websocket && !c->shaken) {
@@ -158,6 +181,10 @@ static void readable(struct server *s, int fd) {
     uint64_t size = s->request_size ? s->request_size : (uint64_t)n;
     uint64_t received = c->received + (uint64_t)n;
     c->received = received % size;
+    if (s->folder != NULL)
+        keep(s, c, s->in, (size_t)n);
+    if (received >= size)
+        forget(c);
     if (received >= size)
         answer(s, fd, received / size);
 }
@@ -325,8 +352,9 @@ static void make_room(struct server *s) {
 
 static const char usage[] =
     "usage: limit [--port N | --unix PATH] [--body FILE | --file FILE] [--type TYPE] [--request-size N] [--close]\n"
-    "             [--echo | --websocket]\n"
-    "--body: what it answers with; --file: the same by sendfile; --websocket: --body is a message\n";
+    "             [--keep FOLDER] [--echo | --websocket]\n"
+    "--body: what it answers with; --file: the same by sendfile; --keep: requests go to a file each, there; "
+    "--websocket: --body is a message\n";
 
 struct answer_options {
     uint16_t port;
@@ -358,6 +386,9 @@ static bool take_option(struct server *s, struct answer_options *o, int option) 
         return s->close_each = true;
     case 'e':
         return s->echo = true;
+    case 'k':
+        s->folder = optarg;
+        return true;
     case 'w':
         return s->websocket = true;
     default:
@@ -367,11 +398,17 @@ static bool take_option(struct server *s, struct answer_options *o, int option) 
 
 int main(int argc, char **argv) {
     static const struct option options[] = {
-        {"port", required_argument, NULL, 'p'}, {"unix", required_argument, NULL, 'u'},
-        {"body", required_argument, NULL, 'b'}, {"type", required_argument, NULL, 't'},
-        {"file", required_argument, NULL, 'f'}, {"request-size", required_argument, NULL, 'r'},
-        {"close", no_argument, NULL, 'c'},      {"echo", no_argument, NULL, 'e'},
-        {"websocket", no_argument, NULL, 'w'},  {0},
+        {"port", required_argument, NULL, 'p'},
+        {"unix", required_argument, NULL, 'u'},
+        {"body", required_argument, NULL, 'b'},
+        {"type", required_argument, NULL, 't'},
+        {"file", required_argument, NULL, 'f'},
+        {"request-size", required_argument, NULL, 'r'},
+        {"close", no_argument, NULL, 'c'},
+        {"echo", no_argument, NULL, 'e'},
+        {"websocket", no_argument, NULL, 'w'},
+        {"keep", required_argument, NULL, 'k'},
+        {0},
     };
     struct server s = {.file = -1};
     struct answer_options o = {.port = 8000, .type = "text/plain"};

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import servers
+from asked import Load, Scenario
 from entrants import Entrant
 from figures import merge, percentiles
 from install import UnavailableError, reason_of
-from scenarios import Load, Scenario
 from servers import Place, Server
 
 SPARE_SECONDS = 60  # over what a round should take, before its load is given up

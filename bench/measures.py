@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import servers
+from asked import Scenario
 from entrants import Entrant
 from figures import merge, middle, percentiles
 from install import UnavailableError
 from loading import Loader, SilentError, measure_itself
 from progress import Progress
-from scenarios import BY_NAME, Scenario
+from scenarios import BY_NAME
 from servers import Place, Pool, Server
 
 WARM_SECONDS = 0.2  # of the round that is not counted

@@ -9,9 +9,9 @@ from typing import Any
 import readme
 import results
 import tables
+from asked import as_size
 from charts import Bar, Curve, Looks, Panel, bars, curves, short
 from figures import user_share
-from scenarios import as_size
 from tables import FLOOR, Known, Row
 
 Result = Mapping[str, Any]

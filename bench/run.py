@@ -19,12 +19,13 @@ from typing import NoReturn
 import results
 import scenarios
 import tables
+from asked import FILE_SIZE, FILLER, Scenario
 from entrants import Entrant, everyone
 from install import ROOT, UnavailableError, install
 from loading import Loader
 from measures import Bench
 from progress import Progress, about, as_time
-from scenarios import BY_NAME, FILE_SIZE, FILLER, Scenario
+from scenarios import BY_NAME
 from servers import Place
 
 PROGRAMS = ROOT / "build" / "bench" / "bench"

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import IO
 
 from answers import WrongError, check
+from asked import Scenario
 from entrants import Entrant
 from install import UnavailableError, reason_of
-from scenarios import Scenario
 
 CLOCK_EXACT = 2
 START_SECONDS = 20

@@ -5,8 +5,9 @@ from dataclasses import replace
 
 import pytest
 from answers import WrongError, check
+from asked import Scenario
 from entrants import Entrant
-from scenarios import BY_NAME, Scenario
+from scenarios import BY_NAME
 from support.benchload import Scripted
 
 SERVER = Entrant(name="scripted", about="", command=())

@@ -11,11 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from asked import FILE_SIZE, FILLER, Scenario
 from entrants import Entrant
 from loading import Loader, SilentError
 from measures import Bench
 from progress import Progress
-from scenarios import BY_NAME, FILE_SIZE, FILLER, Scenario
+from scenarios import BY_NAME
 from servers import Place, Server, kill, tree_of
 from support.benchload import Programs
 

@@ -18,10 +18,11 @@ import results
 import run
 import scenarios
 import tables
+from asked import Load
 from entrants import BENCH, Entrant, everyone
 from install import UnavailableError
 from progress import Progress, about, as_time
-from scenarios import BY_NAME, Load
+from scenarios import BY_NAME
 from support.benchload import Programs
 
 

@@ -416,7 +416,7 @@ class Plan:
 
     @property
     def handed(self) -> bool:
-        """The ASGI face takes the request."""
+        """A form of several parts is read as it comes."""
 
     @property
     def wants_body(self) -> bool:
@@ -556,6 +556,8 @@ class Core:
         # The Reply of a refusal: status, errors, methods of the path. None: it is rendered in C.
         problem: Callable[[int, list[dict[str, Any]] | None, tuple[str, ...], RequestBase], Reply] | None = None,
         policies: dict[str, Any] = ...,
+        # Reads a form with files: of a plan, by the content type. Has feed(data), finish() -> bytes, over().
+        form: Callable[[Plan, bytes], Any] | None = None,
     ) -> Self: ...
     def call(
         self,

@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from velocem import binding, plans, providers
+from velocem import binding, plans, providers, uploads
 from velocem._core import Core, Plan, RequestBase, RouterBase
 from velocem.arguments import Registry
 from velocem.errors import ErrorMap, of_status
@@ -211,6 +211,7 @@ def make_core(app: "App", router: Router, errors: ErrorMap) -> Core:
         explain=explain,
         problem=Refusal(errors) if told else None,
         policies=app.policies(),
+        form=uploads.Reader(app.form_limits),
     )
 
 

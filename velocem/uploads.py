@@ -15,12 +15,13 @@ from urllib.parse import urlencode
 from velocem.exceptions import BadRequest, ContentTooLarge
 
 if TYPE_CHECKING:
-    from velocem._core import Call
+    from velocem._core import Call, Plan
 
 MULTIPART = b"multipart/form-data"
 URLENCODED = b"application/x-www-form-urlencoded"
 MOST_HEADERS = 16  # of a part
 HEADER_BYTES = 4096
+LARGEST_FILE = 1 << 62  # the body has a limit
 
 Pairs = Sequence[tuple[bytes, bytes]]
 
@@ -117,19 +118,43 @@ class Incoming:
         callbacks["on_headers_finished"] = self.begin
         self.parser = MultipartParser(boundary, callbacks, max_header_count=MOST_HEADERS, max_header_size=HEADER_BYTES)
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: bytes) -> tuple[int, bytes, int] | None:
+        """While all is a file's until the delimiter: its descriptor, the delimiter, and how much it may have.
+
+        Whoever writes it there instead of feeding it says so by written(): it may be nothing that could be a part of
+        the delimiter. A parser between two bytes of data is at the same place after a thousand of them.
+        """
         from python_multipart.exceptions import FormParserError  # noqa: PLC0415
+        from python_multipart.multipart import MultipartState  # noqa: PLC0415
 
         try:
             self.parser.write(data)
         except FormParserError as error:
             raise BadRequest(f"this is no form: {error}") from None
+        if (
+            self.file is None
+            or self.upload is None
+            or self.parser.index
+            or self.parser.state != MultipartState.PART_DATA
+        ):
+            return None
+        most = LARGEST_FILE if self.limits.file is None else self.limits.file
+        return self.file, self.parser.boundary, most - self.upload.size
+
+    def written(self, size: int) -> None:
+        if self.upload is not None:
+            self.upload.size += size
 
     def finish(self) -> bytes:
         """The form as one that has no files: what stands for each is in its place."""
         if not self.ended:
             raise BadRequest("the form is cut off")
         return urlencode(self.fields).encode()
+
+    def over(self) -> None:
+        """The request is: where nothing has held the files, nobody has seen them."""
+        if not self.held:
+            self.close()
 
     def close(self) -> None:
         """Its files are no more, but for those that were moved."""
@@ -217,12 +242,29 @@ def begin(call: "Call", headers: Pairs, limits: FormLimits) -> Incoming | None:
     value = next((value for name, value in headers if name.lower() == b"content-type"), b"")
     if value.partition(b";")[0].strip().lower() != MULTIPART:
         return None
+    return incoming(plan, value, limits)
+
+
+def incoming(plan: "Plan", content_type: bytes, limits: FormLimits) -> Incoming:
+    """The reader of one. BadRequest."""
     from python_multipart.multipart import parse_options_header  # noqa: PLC0415
 
-    boundary = parse_options_header(value)[1].get(b"boundary", b"")
+    boundary = parse_options_header(content_type)[1].get(b"boundary", b"")
     if not 0 < len(boundary) <= 70:  # RFC 2046 5.1.1
         raise BadRequest("multipart/form-data has a boundary of 1 to 70 bytes")
     return Incoming(boundary, names_of(plan.about.parameters), limits)
+
+
+class Reader:
+    """For the core: what reads a form of a plan, set where the handler will look for it."""
+
+    def __init__(self, limits: FormLimits) -> None:
+        self.limits = limits
+
+    def __call__(self, plan: "Plan", content_type: bytes) -> Incoming:
+        form = incoming(plan, content_type, self.limits)
+        current.set(form)
+        return form
 
 
 def names_of(parameters: Sequence[Any]) -> frozenset[str]:

@@ -116,7 +116,8 @@ static void run_in(struct vel_native *n, struct vel_exchange *x, struct vel_nati
 
 /* call: the one that has collected the body, or NULL. */
 static void run(struct vel_native *n, struct vel_exchange *x, struct vel_native_call *call, struct work *w) {
-    PyObject *context = take_context(n);
+    bool has_context = call != NULL && call->context != NULL; /* a form's reader has set something in it */
+    PyObject *context = has_context ? Py_NewRef(call->context) : take_context(n);
     if (context != NULL && PyContext_Enter(context) == 0) {
         run_in(n, x, call, w, context);
         return;
@@ -186,6 +187,15 @@ static void on_over(void *owner, PyObject *result) {
 
 /* --- bodies ------------------------------------------------------------------------------------------------------ */
 
+/* The raised exception is the answer. */
+static void fail(struct vel_native *n, struct vel_exchange *x, struct vel_native_call *call, struct work *w) {
+    PyObject *broken = NULL;
+    vel_run_fail(&w->r, &w->answer, &broken);
+    vel_run_apply(&w->r, &w->answer);
+    vel_native_send(n, x, call, &w->answer, NULL);
+    raise_later(n, broken);
+}
+
 static void begin_body(struct vel_native *n, struct vel_exchange *x, struct work *w) {
     int64_t limit = vel_body_limit(n->core, w->r.plan);
     if (limit >= 0 && x->head->framing.kind == VEL_BODY_LENGTH && x->head->framing.length > limit) {
@@ -200,6 +210,10 @@ static void begin_body(struct vel_native *n, struct vel_exchange *x, struct work
     }
     call->limit = limit;
     call->number = w->r.number;
+    if (vel_native_is_form(n, w->r.plan, x->head) && vel_native_form_begin(call, x->head) < 0) {
+        fail(n, x, call, w);
+        return;
+    }
     call->collecting = true;
     vel_exchange_want_body(x);
 }
@@ -219,16 +233,30 @@ static void refuse_body(struct vel_native_call *call, unsigned status) {
     unlook(&w);
 }
 
+/* What the form's reader has raised is the answer. */
+static void fail_form(struct vel_native_call *call) {
+    struct work w;
+    call->collecting = false;
+    look_again(call, &w);
+    fail(call->native, call->x, call, &w);
+    unlook(&w);
+}
+
 static void collect(struct vel_native_call *call, struct vel_slice data) {
-    if (call->limit >= 0 && call->body.len + data.len > (uint64_t)call->limit)
+    call->received += data.len;
+    if (call->limit >= 0 && call->received > (uint64_t)call->limit)
         refuse_body(call, 413);
+    else if (call->form != NULL && vel_native_form_take(call, data) < 0)
+        fail_form(call);
+    else if (call->form != NULL)
+        return;
     else if (vel_buf_append(&call->body, data.at, data.len) != VEL_OK)
         refuse_body(call, 503);
 }
 
 /* --- the seam ---------------------------------------------------------------------------------------------------- */
 
-/* Mounts and WebSockets. */
+/* Mounts, WebSockets, and forms with files where the core has nobody to read them. */
 static void hand_on(struct vel_native *n, struct vel_exchange *x) {
     x->app = n->other;
     x->app->ops->on_request(x);
@@ -262,11 +290,11 @@ static void on_request(struct vel_exchange *x) {
         hand_on(n, x);
     else if (w.lead != VEL_LEAD_PLAN)
         refuse(n, x, NULL, &w, w.lead, w.status);
-    else if (w.r.plan->handed)
+    else if (w.r.plan->handed && n->core->form == NULL)
         hand_on(n, x);
     else if (!w.r.plan->wants_body || !has_body(x->head))
         run(n, x, NULL, &w);
-    else if (!vel_plan_takes(w.r.plan, x->head))
+    else if (!vel_plan_takes(w.r.plan, x->head) && !vel_native_is_form(n, w.r.plan, x->head))
         refuse(n, x, NULL, &w, VEL_LEAD_REFUSED, 415);
     else
         begin_body(n, x, &w);
@@ -287,10 +315,14 @@ static void on_end(struct vel_exchange *x) {
     if (call == NULL || !call->collecting)
         return;
     call->collecting = false;
-    look_again(call, &w);
     call->holders++; /* it may end in here */
-    run(n, x, call, &w);
-    unlook(&w);
+    if (call->form != NULL && vel_native_form_finish(call) < 0) {
+        fail_form(call);
+    } else {
+        look_again(call, &w);
+        run(n, x, call, &w);
+        unlook(&w);
+    }
     vel_native_call_release(call);
 }
 

@@ -74,14 +74,15 @@ static PyObject *optional(PyObject *given) {
 
 static int take(struct vel_core *core, PyObject *args, PyObject *kwargs) {
     static const char *const names[] = {"router", "request_type", "response_type", "encode",  "stream",   "drive",
-                                        "failed", "log",          "explain",       "problem", "policies", NULL};
+                                        "failed", "log",          "explain",       "problem", "policies", "form",
+                                        NULL};
     struct vel_state *s = core->state;
     PyObject *router = NULL, *request = NULL, *response = NULL, *encode = NULL, *stream = NULL, *drive = NULL;
     PyObject *failed = NULL, *log = NULL;
-    PyObject *explain = NULL, *problem = NULL, *policies = NULL;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O!|$OOOOOOOOOO!:Core", (char **)names, s->router_type, &router,
+    PyObject *explain = NULL, *problem = NULL, *policies = NULL, *form = NULL;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O!|$OOOOOOOOOO!O:Core", (char **)names, s->router_type, &router,
                                      &request, &response, &encode, &stream, &drive, &failed, &log, &explain, &problem,
-                                     &PyDict_Type, &policies))
+                                     &PyDict_Type, &policies, &form))
         return -1;
     if (request == NULL || response == NULL || encode == NULL || stream == NULL || drive == NULL || failed == NULL ||
         log == NULL) {
@@ -100,6 +101,7 @@ static int take(struct vel_core *core, PyObject *args, PyObject *kwargs) {
     core->log = Py_NewRef(log);
     core->explain = optional(explain);
     core->problem = optional(problem);
+    core->form = optional(form);
     core->scan = vel_scan_best();
     core->body_limit = -1;
     if (policies != NULL && PyDict_GET_SIZE(policies) > 0 && vel_policies_take(core, policies) < 0)
@@ -130,6 +132,7 @@ static int traverse(PyObject *o, visitproc visit, void *arg) {
     Py_VISIT(core->log);
     Py_VISIT(core->explain);
     Py_VISIT(core->problem);
+    Py_VISIT(core->form);
     return 0;
 }
 
@@ -148,6 +151,7 @@ static void dealloc(PyObject *o) {
     Py_CLEAR(core->log);
     Py_CLEAR(core->explain);
     Py_CLEAR(core->problem);
+    Py_CLEAR(core->form);
     vel_policies_free(core->policies);
     vel_buf_free(&core->text);
     type->tp_free(o);

@@ -21,6 +21,7 @@ struct vel_core {
     struct vel_py_router *router; /* owned, as all below */
     PyObject *request_type, *response_type;
     PyObject *encode, *stream, *drive, *failed, *explain;
+    PyObject *form;                /* makes the reader of a form with files; NULL: the ASGI face takes those */
     PyObject *problem;             /* NULL: refusals are rendered here */
     PyObject *log;                 /* takes level, message, exception, as a Worker's */
     int64_t body_limit;            /* of plans without one; -1: the server's */

@@ -23,6 +23,7 @@ struct vel_native_call *vel_native_call_new(struct vel_native *n, struct vel_exc
 void vel_native_call_release(struct vel_native_call *call) {
     if (--call->holders > 0)
         return;
+    vel_native_form_end(call);
     Py_XDECREF((PyObject *)call->plan);
     Py_XDECREF(call->request);
     Py_XDECREF(call->task);

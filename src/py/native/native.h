@@ -38,8 +38,10 @@ struct vel_native_call {
     struct vel_exchange *x;    /* not owned; NULL: the server is done with it */
     struct vel_plan *plan;     /* owned, as all below */
     PyObject *request, *task, *sink, *context;
-    PyObject *after; /* of a stream: a list of what is called when it is over */
+    PyObject *after;              /* of a stream: a list of what is called when it is over */
+    struct vel_native_form *form; /* reads the body as it comes, one with files; NULL: body has all of it */
     struct vel_buf body;
+    uint64_t received; /* of the body */
     uint64_t number;
     int64_t limit; /* of the body; -1: none of its own */
     uint8_t holders;
@@ -70,6 +72,18 @@ void vel_native_drive(struct vel_native_call *call, PyObject *coroutine, PyObjec
 void vel_native_conclude(struct vel_native_call *call);
 /* What a coroutine raised whose answer nobody hears, which is cleared unless it is to end more. */
 void vel_native_log_unheard(struct vel_native_call *call);
+
+/* --- forms with files: form.c ------------------------------------------------------------------------------------ */
+
+/* Whether the body is a form that a reader takes. */
+bool vel_native_is_form(const struct vel_native *n, const struct vel_plan *plan, const struct vel_head *head);
+/* Makes the reader, and the context that it and the handler have. 0, or -1 with an exception, as the next two. */
+int vel_native_form_begin(struct vel_native_call *call, const struct vel_head *head);
+int vel_native_form_take(struct vel_native_call *call, struct vel_slice data);
+/* All has come: what is left of it without its files is the call's body. */
+int vel_native_form_finish(struct vel_native_call *call);
+/* The call is over: files that nobody has taken go. */
+void vel_native_form_end(struct vel_native_call *call);
 
 /* --- streams: sink.c --------------------------------------------------------------------------------------------- */
 

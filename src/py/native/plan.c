@@ -172,7 +172,7 @@ static PyMemberDef members[] = {
     {"about", T_OBJECT, offsetof(struct vel_plan, about), READONLY, "Whatever was given for it."},
     {"call", T_OBJECT, offsetof(struct vel_plan, call), READONLY, "What is called with the leaves."},
     {"is_async", T_BOOL, offsetof(struct vel_plan, is_async), READONLY, "The call gives a coroutine."},
-    {"handed", T_BOOL, offsetof(struct vel_plan, handed), READONLY, "The ASGI face takes the request."},
+    {"handed", T_BOOL, offsetof(struct vel_plan, handed), READONLY, "A form of several parts is read as it comes."},
     {"wants_body", T_BOOL, offsetof(struct vel_plan, wants_body), READONLY, "One of the leaves is of the body."},
     {"encode", T_OBJECT, offsetof(struct vel_plan, encode), READONLY, "Makes bytes of a result, or None."},
     {"content_type", T_OBJECT, offsetof(struct vel_plan, content_type), READONLY, "Of what encode makes, or None."},

@@ -42,7 +42,7 @@ struct vel_plan {
     unsigned status;
     bool is_async;
     bool wants_body;
-    bool handed; /* the ASGI face takes the request, and reads its body as it comes */
+    bool handed; /* a form of several parts is read as it comes, by what velocem/uploads.py has for it */
 };
 
 /* More arguments than any handler has. */

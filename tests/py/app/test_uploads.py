@@ -123,6 +123,7 @@ def part(name: str, data: bytes, filename: str | None = None, *fields: str) -> b
 
 
 END = f"--{BOUNDARY}--\r\n".encode()
+FIRST = part("image", b"x", "a")[:-2]
 
 
 def head_of(path: str, length: int | None, kind: str = f"multipart/form-data; boundary={BOUNDARY}") -> bytes:
@@ -160,6 +161,36 @@ def test_a_body_that_comes_in_small_pieces(server: Server, folder: Path) -> None
             piece = body[at : at + 7]
             client.send(b"%x\r\n%s\r\n" % (len(piece), piece))
         assert client.ask(b"0\r\n\r\n").body == b"70"
+    wait_for(lambda: not list(folder.iterdir()))
+
+
+TRICKY = (
+    b"a" * 300
+    + b"".join(b"\r\n--xyzb"[:n] for n in (1, 2, 3, 4, 5, 6, 8))
+    + b"\r\r\n\r\n--xy\r\n--x\n--xyz--"
+    + b"c" * 90
+)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 8, 13, 100])
+def test_what_looks_like_the_end_of_a_file_is_not(server: Server, tmp_path: Path, size: int) -> None:
+    """Wherever it is cut: pieces that hold nothing of the delimiter go to the file without being parsed."""
+    for ending in (b"", b"\r", b"\r\n", b"\r\n--xy", b"\r\n--x\r\n--xy"):
+        body = part("image", TRICKY + ending, "a") + part("title", b"t") + END
+        pieces = [body[at : at + size] for at in range(0, len(body), size)]
+        with RawClient(server) as client:
+            client.send(head_of("/keep", None) + b"".join(b"%x\r\n%s\r\n" % (len(one), one) for one in pieces))
+            assert client.ask(b"0\r\n\r\n").status == 204
+        assert (tmp_path / "kept").read_bytes() == TRICKY + ending
+
+
+def test_a_file_over_its_limit_that_comes_in_pieces(server: Server, folder: Path) -> None:
+    with RawClient(server) as client:
+        client.send(head_of("/one", None) + b"%x\r\n%s\r\n" % (len(FIRST), FIRST))
+        for _ in range(103):
+            client.send(b"%x\r\n%s\r\n" % (1000, b"x" * 1000))
+        got = client.ask(b"0\r\n\r\n")
+    assert (got.status, json.loads(got.body)["detail"]) == (413, "a file has at most 102400 bytes")
     wait_for(lambda: not list(folder.iterdir()))
 
 

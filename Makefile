@@ -48,7 +48,7 @@ help:
 	@echo 'make test     C tests, Python tests, and the latter again under every other CPython >= 3.11 of the machine'
 	@echo 'make test-debug  totals of references on a debug build of CPython; ARGS=tests/py/... runs tests there'
 	@echo 'make test-asyncio  the tests of asyncio that each CPython brings, on the event loop'
-	@echo 'make test-frameworks  the routing tests of Starlette, Werkzeug and Falcon, their routers accelerated'
+	@echo 'make test-frameworks  the routing tests of six frameworks, their routers accelerated; ARGS=--short, or names'
 	@echo 'make autobahn the Autobahn test suite for WebSocket, if there is a Python 2.7; docs/autobahn.json'
 	@echo 'make faults   processes, connections and machines that fail under load; the table of docs/reliability.md'
 	@echo 'make check    format, lint, types, layers, warnings of gcc and clang'
@@ -121,6 +121,7 @@ test-frameworks: build
 	$(WITH_TOOLS) build/frameworks/venv/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation \
 	  --force-reinstall -Cbuild-dir=build/$(TAG) .
 	build/frameworks/venv/bin/python tools/test_frameworks.py $(ARGS)
+
 # Half an hour, and the report into docs/autobahn.json; ARGS=--short a minute, ARGS='7.* 12.1.1' these cases.
 autobahn: build $(VENV)/.tools-test
 	$(PY) tools/autobahn.py $(ARGS)

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from velocem.logging import logger
-from velocem.pipeline import in_thread
+from velocem.pipeline import beside
 
 
 class Background:
@@ -30,7 +30,7 @@ class Background:
                 if inspect.iscoroutinefunction(function):
                     await function(*arguments, **named)
                 else:
-                    await in_thread(lambda: function(*arguments, **named))  # noqa: B023 - it is awaited at once
+                    await beside(lambda: function(*arguments, **named))  # noqa: B023 - it is awaited at once
             except Exception:  # noqa: BLE001
                 logger.exception("%s() failed after the response", getattr(function, "__name__", function))
 

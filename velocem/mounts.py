@@ -4,10 +4,12 @@ import asyncio
 import io
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 from urllib.parse import quote, unquote_to_bytes
 
+from velocem import calls
 from velocem.lifespan import Lifespan
 from velocem.logging import logger
 from velocem.pipeline import in_thread
@@ -82,7 +84,8 @@ async def call_wsgi(app: WSGIApplication, scope: Scope, receive: Receive, send: 
             await send(message)
 
         def send_now(message: dict[str, Any]) -> None:
-            asyncio.run_coroutine_threadsafe(send_later(message), loop).result()
+            with calls.watch.paused() if calls.watch is not None else nullcontext():
+                asyncio.run_coroutine_threadsafe(send_later(message), loop).result()
 
         await in_thread(run_wsgi, app, environ_of(scope, cast("Any", body)), send_now)
 

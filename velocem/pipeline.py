@@ -13,6 +13,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Gene
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar, cast
 
+from velocem import calls
 from velocem._core import FileBody
 from velocem.logging import logger
 from velocem.providers import Kind
@@ -285,7 +286,14 @@ def drive(coroutine: Coroutine[Any, Any, T]) -> T:
 
 
 async def in_thread(function: Callable[..., T], *arguments: Any) -> T:
-    """Call it in the loop's executor, in the context of who calls."""
+    """Call it in the loop's executor, in the context of who calls; --timeout-request is for it."""
+    if calls.watch is None:
+        return await beside(function, *arguments)
+    return await beside(calls.watch.run, function, *arguments)
+
+
+async def beside(function: Callable[..., T], *arguments: Any) -> T:
+    """The same, which may take as long as it likes."""
     call = functools.partial(contextvars.copy_context().run, function, *arguments)
     return await asyncio.get_running_loop().run_in_executor(None, call)
 

@@ -5,12 +5,13 @@ import os
 import signal
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, NamedTuple, Self, Unpack, cast
 
-from velocem import __version__, admin, config, forks, importer, metrics, notify, pidfile, signals, sockets
+from velocem import __version__, admin, calls, config, forks, importer, metrics, notify, pidfile, signals, sockets
 from velocem._core import Board, Worker
 from velocem.config import Config, Options
 from velocem.exceptions import ApplicationError, ConfigError, StartError
@@ -25,6 +26,9 @@ VARIABLE = "_VELOCEM_INHERITED"
 
 # Has a thread print its stack. One of the real-time signals, from the end that the C library does not take from.
 STACK_SIGNAL = signal.SIGRTMAX - 3
+
+# What it gets for that before the supervisor's next line.
+STACK_SECONDS = 0.2
 
 # After a signal, an idle connection gets this long for a request that may be under way: see docs/processes.md.
 DRAIN_IDLE_SECONDS = 1.0
@@ -254,17 +258,32 @@ def make_core(
     )
     forks.workers.add(worker)
     if settings.timeout_request and role.requests_fd >= 0:
-        watch(worker, settings, role.requests_fd)
+        watch(worker, settings, role.requests_fd, on_a_loop=asgi is not None)
     return worker
 
 
-def watch(worker: Worker, settings: Config, reports: int) -> None:
-    """Have the worker end when a call of the application does not come back; the thread it is in prints its stack."""
+def watch(worker: Worker, settings: Config, reports: int, *, on_a_loop: bool) -> None:
+    """Have the worker end when a call of the application does not come back; the thread it is in prints its stack.
+
+    A loop that stands still may be kept from the interpreter by any other thread, so all print theirs.
+    """
     import faulthandler  # noqa: PLC0415 - only for those who watch
 
     log_fd = STDERR if settings.log_file == "-" else open_file(settings.log_file)
-    faulthandler.register(STACK_SIGNAL, file=log_fd, all_threads=False, chain=False)
+    faulthandler.register(STACK_SIGNAL, file=log_fd, all_threads=on_a_loop, chain=False)
     worker.watch(settings.timeout_request, STACK_SIGNAL, log_fd, reports)
+    if not on_a_loop:
+        return
+
+    def on_stuck(thread: int) -> None:
+        """As the worker's own watchdog does with its threads."""
+        os.write(log_fd, f"A call of the application does not come back (process {os.getpid()}):\n".encode())
+        signal.pthread_kill(thread, STACK_SIGNAL)
+        time.sleep(STACK_SECONDS)
+        os.write(reports, b'["stuck", "", ""]\n')
+        worker.stop()
+
+    calls.watch = calls.Watch(settings.timeout_request, on_stuck)
 
 
 def start_thread(work: Callable[[int], None], number: int) -> None:

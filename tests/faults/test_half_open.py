@@ -14,8 +14,8 @@ from support.load import Load
 WSGI = """
 def app(environ, start_response):
     size = len(environ["wsgi.input"].read())
-    start_response("200 OK", [("Content-Length", "100000000" if environ["PATH_INFO"] == "/much" else "2")])
-    return (b"x" * 100_000 for _ in range(1000)) if environ["PATH_INFO"] == "/much" else [b"ok"]
+    start_response("200 OK", [("Content-Length", "20000000" if environ["PATH_INFO"] == "/much" else "2")])
+    return (b"x" * 100_000 for _ in range(200)) if environ["PATH_INFO"] == "/much" else [b"ok"]
 """
 
 ASGI = """
@@ -32,8 +32,8 @@ async def app(scope, receive, send):
     if message["type"] == "http.disconnect":
         return
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length",
-        b"100000000" if scope["path"] == "/much" else b"2")]})
-    for _ in range(1000 if scope["path"] == "/much" else 0):
+        b"20000000" if scope["path"] == "/much" else b"2")]})
+    for _ in range(200 if scope["path"] == "/much" else 0):
         await send({"type": "http.response.body", "body": b"x" * 100_000, "more_body": True})
     await send({"type": "http.response.body", "body": b"" if scope["path"] == "/much" else b"ok"})
 """
@@ -54,7 +54,7 @@ def post(body: Body[bytes]) -> str:
 
 @app.get("/much")
 async def much() -> AsyncIterator[bytes]:
-    for _ in range(1000):
+    for _ in range(200):
         yield b"x" * 100_000
 
 @app.ws("/socket")
@@ -71,7 +71,7 @@ INTERFACES = {
 }
 
 TIMEOUTS = [f"--timeout-{what}={seconds}" for what, seconds in
-            (("keep-alive", 1), ("header", 1), ("body", 1), ("write", 1))]  # fmt: skip
+            (("keep-alive", 2), ("header", 2), ("body", 2), ("write", 2))]  # fmt: skip
 
 # What they have sent when they go, and how much of an answer they have read.
 STAGES = {
@@ -92,11 +92,11 @@ def island() -> Iterator[Island]:
 
 @pytest.mark.parametrize("interface", INTERFACES)
 def test_half_open_peers(start: Start, island: Island, full: bool, tell: Tell, interface: str) -> None:
-    """Peers that vanish without FIN or RST and acknowledge nothing, at each stage (all time-outs 1 s), beside load."""
+    """Peers that vanish without FIN or RST and acknowledge nothing, at each stage (all time-outs 2 s), beside load."""
     source, options = INTERFACES[interface]
     stages = STAGES if source is WSGI else STAGES | {"in a WebSocket": (hand_shake("/socket"), 30)}
     process = start(source, "--host", island.ours, "--workers", "1", *TIMEOUTS, *options)
-    before, each = workers_of(process), 20 if full else 2
+    before, each = workers_of(process), 10 if full else 2
     (worker,) = before
     count = descriptors(worker)
     with ExitStack() as stack, Load(process.address, fresh=1, kept=1, pause=0.005) as load:

@@ -54,7 +54,7 @@ def get_stuck():
 def ok() -> str:
     return "ok"
 
-@app.get("/hang")
+@app.get("/hang", blocking={blocking})
 def hang() -> str:
     get_stuck()
     return "never"
@@ -64,7 +64,8 @@ INTERFACES = {
     "WSGI on the loop": (WSGI, []),
     "WSGI in threads": (WSGI, ["--threads", "2"]),
     "ASGI": (ASGI, []),
-    "native": (NATIVE, []),
+    "native": (NATIVE.replace("{blocking}", "False"), []),
+    "native in a thread": (NATIVE.replace("{blocking}", "True"), []),
 }
 
 
@@ -99,7 +100,7 @@ def test_a_stuck_application(start: Start, tell: Tell, interface: str, how: str)
         with Load(process.address, fresh=2, pause=0.005) as load:
             load.wait_for(50)
     log = "".join(process.errors)
-    assert re.search(r"File .*faulty.py.*in get_stuck", log)
+    assert re.search(r"File .*faulty.py.*in get_stuck", log), log
     assert "is stuck: it is replaced" in log
     tell(f"{interface}, {how}: its stack is in the log, one worker of two is replaced; then {load.figure}")
     assert load.losses == []

@@ -41,6 +41,7 @@ class Load:
     idle: int = 0  # connections that are open beside, and have had one answer
     part: float = 0.0  # open: the rate, as a part of the slowest server's capacity
     size: int = 0  # of a WebSocket message or of what is echoed
+    hears: str = ""  # the idle ones hear of each request, as messages of WebSocket or events of /events
     rate: float = 0.0  # open: trains in a second, known when the run has come so far
 
     def frame_size(self) -> int:
@@ -76,6 +77,7 @@ class Scenario:
     # What a validating application must refuse, and how it may say so.
     bad_body: bytes = b""
     bad_statuses: tuple[int, ...] = (400, 422)
+    heard: bytes = b""  # what each of a crowd that hears gets for each request
     load: Load | None = field(default_factory=Load)  # None: the process measures itself
     kinds: frozenset[Kind] = frozenset({"server"})  # who takes part, if it has the application; Velocem always
     among: frozenset[str] | None = None  # names of those that take part unless others are asked for; None is all

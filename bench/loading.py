@@ -58,6 +58,10 @@ class Loader:
         if load.way in {"websocket", "echo"}:
             request.write_bytes(scenario.answer_body())
             return [*map(str, words), f"--{load.way}"]
+        if load.hears:
+            heard = self.place.folder / "heard"
+            heard.write_bytes(scenario.heard)
+            words += ["--hears", load.hears, "--heard", heard]
         request.write_bytes(scenario.one(server.host))
         if server.entrant.closes or not load.keep_alive:
             words.append("--closes")

@@ -19,7 +19,7 @@ from typing import NoReturn
 import results
 import scenarios
 import tables
-from asked import FILE_SIZE, FILLER, Scenario
+from asked import FILE_SIZE, FILLER, KIB, Scenario
 from entrants import Entrant, everyone
 from install import ROOT, UnavailableError, install
 from loading import Loader
@@ -96,6 +96,14 @@ def needs_of(parts: dict[str, list[Entrant]]) -> dict[str, tuple[Entrant, set[st
     return needs
 
 
+def write_files(place: Place) -> None:
+    """What is served."""
+    place.file.write_bytes(FILLER * FILE_SIZE)
+    place.static.mkdir()
+    (place.static / "10k.bin").write_bytes(FILLER * (10 * KIB))
+    (place.static / "10m.bin").hardlink_to(place.file)
+
+
 def interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
 
@@ -163,7 +171,7 @@ class Run:
         """The exit status: 130 after an interrupt, as of a shell."""
         self.progress.begin(sum(self.expected()))
         self.progress.say(about(self.progress.total))
-        self.bench.place.file.write_bytes(FILLER * FILE_SIZE)
+        write_files(self.bench.place)
         os.sched_setaffinity(0, self.client_cores)
         signal.signal(signal.SIGTERM, interrupt)
         known = {entrant.name: results.about(entrant, self.pythons[entrant.name]) for entrant in self.entrants}

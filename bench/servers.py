@@ -95,6 +95,11 @@ class Place:
     file: Path  # that is served
     env: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # by entrant, added to what it asks for
 
+    @property
+    def static(self) -> Path:
+        """A folder of files that are served: 10k.bin, and 10m.bin, which is the file."""
+        return self.folder / "static"
+
 
 def free_port() -> int:
     with socket.socket() as s:
@@ -138,7 +143,9 @@ def floor_options(scenario: Scenario, place: Place, request_size: int, *, fronte
     if load.way == "echo":
         return ["--echo"]
     options = ["--type", scenario.answer.content_type]
-    options += ["--file", str(place.file)] if scenario.app == "file" else ["--body", str(body_file(scenario, place))]
+    body = ["--body", str(body_file(scenario, place))]
+    files = {"file": place.file, "folder": place.static / f"{scenario.name.removeprefix('static-')}.bin"}
+    options += ["--file", str(files[scenario.app])] if scenario.app in files else body
     if fronted:  # nginx sends a request as it likes, and reads an answer to the end of the connection
         return [*options, "--close"]
     if load.way == "websocket":
@@ -167,6 +174,7 @@ def command_of(
         "app": scenario.app,
         "port": port,
         "socket": socket_path(place, port),
+        "static": place.static,
         "size": scenario.size,
         "threads": scenario.threads or entrant.threads,
         "seconds": seconds,
@@ -179,7 +187,7 @@ def command_of(
 
 
 def environment(entrant: Entrant, scenario: Scenario, place: Place) -> dict[str, str]:
-    own = {"BENCH_FILE": str(place.file), "BENCH_SIZE": str(scenario.size)}
+    own = {"BENCH_FILE": str(place.file), "BENCH_STATIC": str(place.static), "BENCH_SIZE": str(scenario.size)}
     return {**os.environ, **own, **entrant.env, **place.env.get(entrant.name, {})}
 
 

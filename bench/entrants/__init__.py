@@ -9,7 +9,7 @@ is one file here, and a new framework one file here and one for each application
 
 The command runs in that folder. In it are filled in: {python} and {programs}, the interpreter of the entrant's
 environment and the folder of its programs; {app}, a module's name; {port} on 127.0.0.1; {socket}, the path of a Unix
-socket; {size}, a number of the scenario; {threads}; {seconds}.
+socket; {static}, a folder of files; {size}, a number of the scenario; {threads}; {seconds}.
 
 What listens on {port} is loaded from outside; with a front that is nginx, which passes on to {port}, or to {socket} if
 the command names that. A scenario without a load is measured by the process itself: it warms up, works for about

@@ -71,8 +71,18 @@ static bool open_socket(struct conn_host *host, struct conn *c) {
     return epoll_ctl(host->epoll, EPOLL_CTL_ADD, c->fd, &event) == 0;
 }
 
+static const char subscription[] = "GET /events HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: text/event-stream\r\n\r\n";
+
+static bool hears(const struct conn_host *host, const struct conn *c) {
+    return c->resting && host->plan->crowd != PLAN_RESTS;
+}
+
 static enum conn_outcome send_train(struct conn_host *host, struct conn *c) {
     c->state = CONN_BUSY;
+    if (host->plan->crowd != PLAN_RESTS) {
+        host->unheard = host->plan->idle;
+        host->published = tally_now();
+    }
     c->due = host->plan->together;
     c->echoed = 0;
     return put(host, c, host->plan->train, host->plan->train_size);
@@ -84,6 +94,12 @@ enum conn_outcome conn_start(struct conn_host *host, struct conn *c, uint64_t si
         return send_train(host, c);
     if (!open_socket(host, c))
         return lose(host, c, TALLY_CONNECT);
+    if (hears(host, c)) {
+        bool events = host->plan->crowd == PLAN_HEARS_EVENTS;
+        c->state = CONN_SHAKING;
+        return events ? put(host, c, subscription, sizeof subscription - 1)
+                      : put(host, c, handshake, sizeof handshake - 1);
+    }
     if (host->plan->way != PLAN_WEBSOCKET)
         return send_train(host, c);
     c->state = CONN_SHAKING;
@@ -107,9 +123,10 @@ static void count_status(struct conn_host *host, const struct response *r) {
 
 /* One answer has come whole. */
 static enum conn_outcome answered(struct conn_host *host, struct conn *c, uint64_t now) {
-    if (host->counting)
+    if (host->counting && host->plan->crowd == PLAN_RESTS)
         host->tally->answers++;
-    record(host, c, now);
+    if (host->plan->crowd == PLAN_RESTS)
+        record(host, c, now);
     bool last = host->plan->way == PLAN_HTTP && c->response.closes;
     if (--c->due > 0)
         return last ? lose(host, c, TALLY_CLOSED) : CONN_GOES_ON;
@@ -141,6 +158,10 @@ static enum conn_outcome take_handshake(struct conn_host *host, struct conn *c, 
     enum response_result result = response_feed(&c->response, &anything, at, end);
     if (result == RESPONSE_MORE)
         return CONN_GOES_ON;
+    if (result == RESPONSE_DONE && c->response.status == 101 && c->response.accepted && hears(host, c)) {
+        c->state = CONN_HEARING;
+        return CONN_FREE;
+    }
     if (result == RESPONSE_DONE && c->response.status == 101 && c->response.accepted)
         return send_train(host, c);
     return lose(host, c, result == RESPONSE_DONE ? TALLY_STATUS : TALLY_MALFORMED);
@@ -188,7 +209,56 @@ static enum conn_outcome take_echo(struct conn_host *host, struct conn *c, const
     return answered(host, c, now);
 }
 
+/* One of the crowd has heard: what is counted, with the time since the train was sent. */
+static void hear(struct conn_host *host, struct conn *c, uint64_t now) {
+    c->heard++;
+    host->unheard -= host->unheard > 0;
+    if (!host->counting)
+        return;
+    host->tally->answers++;
+    histogram_add(&host->tally->latency, now > host->published ? now - host->published : 0);
+}
+
+static enum conn_outcome take_heard(struct conn_host *host, struct conn *c, const char **at, const char *end,
+                                    uint64_t now) {
+    switch (websocket_feed(&c->websocket, &host->plan->heard, at, end)) {
+    case WEBSOCKET_MORE:
+        return CONN_GOES_ON;
+    case WEBSOCKET_PINGED:
+        pong(c);
+        return CONN_GOES_ON;
+    case WEBSOCKET_MESSAGE:
+        if (c->websocket.wrong_body)
+            host->tally->errors[TALLY_BODY]++;
+        hear(host, c, now);
+        return CONN_GOES_ON;
+    case WEBSOCKET_CLOSED:
+        return lose(host, c, TALLY_CLOSED);
+    default:
+        return lose(host, c, TALLY_MALFORMED);
+    }
+}
+
+/* The head is the handshake, and the body never ends. */
+static enum conn_outcome take_events(struct conn_host *host, struct conn *c, const char **at, const char *end,
+                                     uint64_t now) {
+    if (response_feed(&c->response, &host->plan->heard, at, end) != RESPONSE_MORE)
+        return lose(host, c, TALLY_MALFORMED);
+    if (c->response.wrong_body || (response_begun(&c->response) && c->response.status != 200))
+        return lose(host, c, c->response.wrong_body ? TALLY_BODY : TALLY_STATUS);
+    while (c->state == CONN_HEARING && c->heard < c->response.size / host->plan->heard.size)
+        hear(host, c, now);
+    if (c->state == CONN_HEARING || c->response.state == RESPONSE_HEAD)
+        return CONN_GOES_ON;
+    c->state = CONN_HEARING;
+    return CONN_FREE;
+}
+
 static enum conn_outcome take(struct conn_host *host, struct conn *c, const char **at, const char *end, uint64_t now) {
+    if (hears(host, c) && host->plan->crowd == PLAN_HEARS_EVENTS)
+        return take_events(host, c, at, end, now);
+    if (c->state == CONN_HEARING)
+        return take_heard(host, c, at, end, now);
     if (c->state == CONN_SHAKING)
         return take_handshake(host, c, at, end);
     if (host->plan->way == PLAN_WEBSOCKET)
@@ -207,7 +277,7 @@ static enum conn_outcome ended(struct conn_host *host, struct conn *c, ssize_t n
             return CONN_LOST;
     }
     bool free = c->state == CONN_ENDING;
-    if (c->state == CONN_BUSY || c->state == CONN_SHAKING) {
+    if (c->state == CONN_BUSY || c->state == CONN_SHAKING || c->state == CONN_HEARING) {
         bool refused = n < 0 && errno == ECONNREFUSED;
         return lose(host, c, n == 0 ? TALLY_CLOSED : refused ? TALLY_CONNECT : TALLY_RESET);
     }

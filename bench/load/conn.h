@@ -9,6 +9,7 @@ enum conn_state {
     CONN_CLOSED,
     CONN_SHAKING, /* the WebSocket handshake is under way, the train waits */
     CONN_READY,
+    CONN_HEARING, /* one of a crowd that hears of each train */
     CONN_BUSY,
     CONN_ENDING, /* its answers have come, and the server is to close it */
 };
@@ -31,6 +32,7 @@ struct conn {
     size_t out_sent; /* of it */
     uint64_t since;  /* when the train was sent, or should have been */
     uint64_t echoed; /* bytes that came back */
+    uint64_t heard;  /* whole messages */
     struct response response;
     struct websocket websocket;
 };
@@ -42,6 +44,8 @@ struct conn_host {
     int epoll;
     char *in; /* CONN_READ bytes */
     bool counting;
+    unsigned unheard;    /* of the crowd, who have not heard of the last train */
+    uint64_t published;  /* when it was sent */
     uint64_t begin, end; /* an open loop counts the latency of what was due between these */
 };
 

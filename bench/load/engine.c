@@ -63,10 +63,18 @@ static void start(struct engine *e, struct conn *c, uint64_t since) {
     push_free(e, c);
 }
 
-/* Connections in order, a few at a time. */
+static bool has_crowd(const struct engine *e) {
+    return e->plan->crowd != PLAN_RESTS;
+}
+
+/* Connections in order, a few at a time. A crowd that hears is there before anything is sent that it might hear of. */
 static void open_more(struct engine *e, uint64_t now) {
     while (e->opening < OPENING_MOST && e->opened + e->opening < all(e) && !gave_up(e)) {
-        struct conn *c = &e->conns[e->opened + e->opening++];
+        unsigned next = e->opened + e->opening;
+        if (has_crowd(e) && next >= e->idle && e->opened < e->idle)
+            return;
+        struct conn *c = &e->conns[has_crowd(e) ? (e->active + next) % all(e) : next];
+        e->opening++;
         if (conn_start(&e->host, c, now) != CONN_GOES_ON) {
             give_up(e); /* a server that was seen to listen refuses */
             return;
@@ -91,6 +99,8 @@ static void first_answer(struct engine *e, struct conn *c, enum conn_outcome out
 static void handle(struct engine *e, struct conn *c, uint32_t events) {
     uint64_t now = tally_now();
     enum conn_outcome outcome = conn_event(&e->host, c, events, now);
+    if (has_crowd(e) && c->resting && outcome == CONN_LOST)
+        give_up(e);
     if (outcome == CONN_GOES_ON || (c->resting && e->running))
         return;
     if (!e->running) {
@@ -103,7 +113,7 @@ static void handle(struct engine *e, struct conn *c, uint32_t events) {
         if (e->rate > 0)
             count_unanswered(e, c->since, now);
     }
-    if (e->rate > 0 || e->ended)
+    if (e->rate > 0 || e->ended || has_crowd(e))
         push_free(e, c);
     else
         start(e, c, now);
@@ -116,6 +126,8 @@ static void start_free(struct engine *e, uint64_t now) {
             start(e, pop_free(e), at);
         return;
     }
+    if (e->host.unheard > 0)
+        return;
     for (unsigned left = e->free_count; left > 0 && !e->ended; left--)
         start(e, pop_free(e), now);
 }

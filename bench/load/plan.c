@@ -17,6 +17,8 @@ static const char usage[] =
     "usage: load --port N --request FILE [--expect FILE] [--status N] [--together N] [--closes]\n"
     "       load --port N --websocket --request FILE         each message of FILE is echoed\n"
     "       load --port N --echo --request FILE              the bytes of FILE come back\n"
+    "       load ... --hears messages|events --heard FILE    the idle ones are a crowd that hears of each request by\n"
+    "                                                        WebSocket, or by GET /events: FILE, each time\n"
     "all:   [--connections N] [--idle N] [--threads N] [--rate PER-SECOND] [--warm S] [--time S] [--patience S]\n"
     "       [--watch PID]...   processes whose CPU clocks are read when the counting begins and ends\n"
     "       [--weigh]          and their memory, when it begins\n"
@@ -82,6 +84,18 @@ static bool read_files(struct plan *plan, const char *request_path, const char *
     return plan->train != NULL;
 }
 
+static bool read_heard(struct plan *plan, const char *path) {
+    struct text text = {0};
+    if (path == NULL)
+        return true;
+    if (!map_file(path, &text) || text.size == 0) {
+        fprintf(stderr, "load: %s: there is nothing to be heard\n", path);
+        return false;
+    }
+    plan->heard = (struct expect){.at = text.at, .size = text.size, .repeats = plan->crowd == PLAN_HEARS_EVENTS};
+    return true;
+}
+
 static bool read_number(const char *text, double least, double most, double *number) {
     char *end;
     *number = strtod(text, &end);
@@ -100,6 +114,7 @@ enum number {
     PATIENCE,
     STATUS,
     WATCH,
+    HEARS,
 };
 
 static const struct {
@@ -153,8 +168,15 @@ static void set_number(struct plan *plan, int option, double number) {
 }
 
 struct paths {
-    const char *request, *expect;
+    const char *request, *expect, *heard;
 };
+
+static bool read_crowd(struct plan *plan, const char *text) {
+    if (strcmp(text, "messages") != 0 && strcmp(text, "events") != 0)
+        return false;
+    plan->crowd = text[0] == 'm' ? PLAN_HEARS_MESSAGES : PLAN_HEARS_EVENTS;
+    return true;
+}
 
 static bool read_options(struct plan *plan, struct paths *paths, int argc, char **argv) {
     static const struct option options[] = {
@@ -171,6 +193,8 @@ static bool read_options(struct plan *plan, struct paths *paths, int argc, char 
         {"watch", required_argument, NULL, WATCH},
         {"request", required_argument, NULL, 'r'},
         {"expect", required_argument, NULL, 'e'},
+        {"heard", required_argument, NULL, 'h'},
+        {"hears", required_argument, NULL, HEARS},
         {"websocket", no_argument, NULL, 'w'},
         {"echo", no_argument, NULL, 'o'},
         {"closes", no_argument, NULL, 'c'},
@@ -183,6 +207,12 @@ static bool read_options(struct plan *plan, struct paths *paths, int argc, char 
             paths->request = optarg;
         else if (option == 'e')
             paths->expect = optarg;
+        else if (option == 'h')
+            paths->heard = optarg;
+        else if (option == HEARS && !read_crowd(plan, optarg))
+            return false;
+        else if (option == HEARS)
+            continue;
         else if (option == 'w')
             plan->way = PLAN_WEBSOCKET;
         else if (option == 'o')
@@ -196,7 +226,7 @@ static bool read_options(struct plan *plan, struct paths *paths, int argc, char 
         else
             set_number(plan, option, number);
     }
-    return optind == argc && plan->address.sin_port != 0;
+    return optind == argc && plan->address.sin_port != 0 && (plan->crowd == PLAN_RESTS || paths->heard != NULL);
 }
 
 bool plan_read(struct plan *plan, int argc, char **argv) {
@@ -215,13 +245,15 @@ bool plan_read(struct plan *plan, int argc, char **argv) {
         fputs(usage, stderr);
         return false;
     }
-    if (plan->threads > plan->connections)
-        plan->threads = plan->connections;
-    return read_files(plan, paths.request, paths.expect);
+    if (plan->threads > plan->connections || plan->crowd != PLAN_RESTS)
+        plan->threads = plan->crowd != PLAN_RESTS ? 1 : plan->connections; /* those who hear are counted in one */
+    return read_files(plan, paths.request, paths.expect) && read_heard(plan, paths.heard);
 }
 
 void plan_free(struct plan *plan) {
     free(plan->train);
     if (plan->expect.size > 0)
         munmap((void *)plan->expect.at, plan->expect.size);
+    if (plan->heard.size > 0)
+        munmap((void *)plan->heard.at, plan->heard.size);
 }

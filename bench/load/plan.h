@@ -16,8 +16,16 @@ enum plan_way {
     PLAN_ECHO,      /* the train itself comes back */
 };
 
+/* The crowd beside: it rests, or hears of each train. */
+enum plan_crowd {
+    PLAN_RESTS,
+    PLAN_HEARS_MESSAGES, /* by WebSocket */
+    PLAN_HEARS_EVENTS,   /* as the body of a response that never ends */
+};
+
 struct plan {
     enum plan_way way;
+    enum plan_crowd crowd;
     struct sockaddr_in address;
     unsigned threads;
     unsigned connections; /* in all threads */
@@ -32,6 +40,7 @@ struct plan {
     char *train;          /* what is sent in one piece */
     size_t train_size;
     struct expect expect; /* the body of an answer, the message, the bytes */
+    struct expect heard;  /* what each of the crowd gets for each train */
     pid_t watched[PLAN_WATCHED_MOST];
     unsigned watched_count;
     bool weigh; /* the memory of these processes too, when the counting begins */

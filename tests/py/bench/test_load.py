@@ -220,6 +220,57 @@ def test_large_bodies_both_ways(programs: Programs, chunked: bool) -> None:
     assert result["received"] > size
 
 
+NEWS = velocem.App()
+
+
+@NEWS.ws("/")
+async def listen(ws: velocem.WebSocket[str, str]) -> None:
+    ws.subscribe("news")
+    async for _ in ws:
+        pass
+
+
+@NEWS.get("/events")
+def events() -> velocem.EventStream[str]:
+    return NEWS.events("news")
+
+
+@NEWS.post("/messages")
+def publish_message(text: velocem.Body[bytes]) -> str:
+    NEWS.publish("news", text.decode())
+    return "Hello, World!"
+
+
+@NEWS.post("/wrong")
+def publish_wrong() -> str:
+    NEWS.publish("news", "another")
+    return "Hello, World!"
+
+
+@pytest.mark.parametrize(
+    ("path", "hears", "heard", "wrong"),
+    [
+        ("messages", "messages", b"news", False),
+        ("messages", "events", b"data: news\n\n", False),
+        ("wrong", "messages", b"news", True),
+        ("wrong", "events", b"data: news\n\n", True),
+    ],
+)
+def test_a_crowd_hears(programs: Programs, path: str, hears: str, heard: bytes, wrong: bool) -> None:
+    request = f"POST /{path} HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nnews".encode()
+    options = ("--connections", 1, "--idle", 20, "--hears", hears, "--heard", programs.file("heard", heard))
+    with velocem.Server(NEWS) as server:
+        result = programs.load(int(server.url.rpartition(":")[2]), request, *options, body=BODY)
+    if wrong:
+        assert result["errors"]["body"] > 0
+        return
+    assert result["complete"]
+    assert not result["errors"]
+    assert result["answers"] == timed(result) > 20
+    # Of a request that was on its way when the counting began or ended, not everyone is counted.
+    assert abs(result["answers"] / 20 - result["statuses"]["200"]) <= 2
+
+
 @pytest.mark.parametrize("options", [(), ("--port", "0"), ("--port", "1", "--connections", "none"), ("--bad",)])
 def test_a_bad_command_line_is_refused(programs: Programs, options: tuple[str, ...]) -> None:
     result = subprocess.run([str(programs.folder / "load"), *options], capture_output=True, text=True, check=False)

@@ -17,6 +17,10 @@ struct vel_framing {
     int64_t length; /* LENGTH only */
 };
 
+static inline bool vel_framing_has_body(const struct vel_framing *framing) {
+    return framing->kind == VEL_BODY_CHUNKED || (framing->kind == VEL_BODY_LENGTH && framing->length > 0);
+}
+
 /* What the head says of its length. A field that was sent has a line count of 1 or more. */
 struct vel_framing_fields {
     unsigned minor; /* HTTP/1.minor */

@@ -97,10 +97,6 @@ static int decide_framing(struct vel_head *head, const struct vel_framing_fields
     return 0;
 }
 
-static bool has_body(const struct vel_framing *framing) {
-    return framing->kind == VEL_BODY_CHUNKED || (framing->kind == VEL_BODY_LENGTH && framing->length > 0);
-}
-
 int vel_head_check(struct vel_head *head, const struct vel_limits *limits, const char **why) {
     struct findings found = {.framing.minor = head->minor};
     for (size_t i = 0; i < head->nfields; i++) {
@@ -115,7 +111,7 @@ int vel_head_check(struct vel_head *head, const struct vel_limits *limits, const
     if (status < 0)
         return status;
     head->keep_alive = !found.close && (head->minor > 0 || found.keep_alive);
-    head->expect_continue = found.expect_continue && head->minor > 0 && has_body(&head->framing);
+    head->expect_continue = found.expect_continue && head->minor > 0 && vel_framing_has_body(&head->framing);
     return 0;
 }
 

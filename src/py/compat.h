@@ -69,6 +69,13 @@ static inline PyObject *vel_weak_get(PyObject *ref) {
 #endif
 }
 
+/* Takes over value; NULL is an error that is raised already. 0 or -1. */
+static inline int vel_dict_put(PyObject *dict, PyObject *key, PyObject *value) {
+    int err = value != NULL ? PyDict_SetItem(dict, key, value) : -1;
+    Py_XDECREF(value);
+    return err;
+}
+
 /* The value as a new reference: 1 found, 0 not, -1 error. */
 static inline int vel_dict_get(PyObject *dict, PyObject *key, PyObject **value) {
 #if PY_VERSION_HEX >= 0x030D0000

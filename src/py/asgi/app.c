@@ -2,6 +2,7 @@
 #include "py/asgi/app.h"
 
 #include "py/asgi/call.h"
+#include "py/context.h"
 #include "py/error.h"
 #include "server/reply.h"
 #include "ws/handshake.h"
@@ -74,7 +75,7 @@ static void start(struct vel_asgi_call *call) {
     struct vel_asgi *a = call->asgi;
     call->starting = false;
     PyObject *coroutine = call_application(call);
-    PyObject *context = coroutine != NULL ? PyContext_CopyCurrent() : NULL;
+    PyObject *context = coroutine != NULL ? vel_context_take(&a->tasks.spare_context) : NULL;
     if (context == NULL) {
         Py_XDECREF(coroutine);
         vel_log(a->log, VEL_LOG_ERROR, "the application cannot be called");
@@ -100,11 +101,6 @@ static void refuse(struct vel_exchange *x, unsigned status) {
         vel_exchange_end(x);
 }
 
-static bool has_body(const struct vel_head *head) {
-    return head->framing.kind == VEL_BODY_CHUNKED ||
-           (head->framing.kind == VEL_BODY_LENGTH && head->framing.length > 0);
-}
-
 /* A request with a body waits for what of it is here already: mostly all, and the application then needs to be told
  * once. */
 static void begin(struct vel_asgi_call *call, bool socket) {
@@ -114,7 +110,7 @@ static void begin(struct vel_asgi_call *call, bool socket) {
         abort_reply(call);
         return;
     }
-    call->complete = !has_body(x->head);
+    call->complete = !vel_framing_has_body(&x->head->framing);
     call->starting = !call->complete;
     if (call->starting)
         vel_exchange_yield(x);

@@ -3,12 +3,6 @@
 
 /* --- messages ---------------------------------------------------------------------------------------------------- */
 
-static int set(PyObject *dict, PyObject *key, PyObject *value) {
-    int err = value != NULL ? PyDict_SetItem(dict, key, value) : -1;
-    Py_XDECREF(value);
-    return err;
-}
-
 PyObject *vel_asgi_request_template(struct vel_state *s) {
     PyObject *message = PyDict_New();
     if (message == NULL)
@@ -27,7 +21,7 @@ static PyObject *request_message(struct vel_asgi_call *call) {
         return NULL;
     int err = call->complete ? 0 : PyDict_SetItem(message, s->more_body, Py_True);
     if (err == 0 && call->body.len > 0)
-        err = set(message, s->body, PyBytes_FromStringAndSize(call->body.data, (Py_ssize_t)call->body.len));
+        err = vel_dict_put(message, s->body, PyBytes_FromStringAndSize(call->body.data, (Py_ssize_t)call->body.len));
     if (err < 0) {
         Py_DECREF(message);
         return NULL;

@@ -2,8 +2,8 @@
 #include "py/asgi/call.h"
 
 #include "base/mem.h"
-#include "base/num.h"
 #include "http/field_check.h"
+#include "py/peer.h"
 #include "py/queue_time.h"
 #include "py/text.h"
 
@@ -13,12 +13,6 @@ static PyObject *bytes_of(struct vel_slice s) {
 
 static bool bytes_are(PyObject *bytes, struct vel_slice s) {
     return vel_slice_eq(vel_slice(PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes)), s);
-}
-
-static int set(PyObject *dict, PyObject *key, PyObject *value) {
-    int err = value != NULL ? PyDict_SetItem(dict, key, value) : -1;
-    Py_XDECREF(value);
-    return err;
 }
 
 /* --- fields ------------------------------------------------------------------------------------------------------ */
@@ -193,11 +187,11 @@ static int add_request_line(struct vel_asgi *a, PyObject *scope, const struct ve
     struct vel_state *s = a->state;
     int err = 0;
     if (http && head->method == VEL_METHOD_OTHER)
-        err = set(scope, s->method, vel_text_new(head->method_text));
+        err = vel_dict_put(scope, s->method, vel_text_new(head->method_text));
     else if (http && head->method != VEL_METHOD_GET)
         err = PyDict_SetItem(scope, s->method, s->methods[head->method]);
     if (err == 0 && head->target.query.len > 0)
-        err = set(scope, s->query_string, bytes_of(head->target.query));
+        err = vel_dict_put(scope, s->query_string, bytes_of(head->target.query));
     if (err == 0 && head->minor == 0)
         err = PyDict_SetItem(scope, s->http_version, s->version_1_0);
     return err;
@@ -221,15 +215,10 @@ static int keep_client(struct vel_asgi *a, struct vel_asgi_kind *t, PyObject *cl
     return err;
 }
 
-/* Unix peers have no address. */
 static int add_client(struct vel_asgi *a, struct vel_asgi_kind *t, const union vel_addr *peer) {
     struct vel_asgi_client *slot = &a->clients[vel_addr_port(peer) % VEL_ASGI_CLIENTS];
     if (slot->pair == NULL || !same_addr(&slot->addr, peer)) {
-        char text[VEL_ADDR_TEXT_MAX];
-        size_t len = vel_addr_host(peer, text);
-        if (len == 0)
-            return keep_client(a, t, Py_None);
-        PyObject *pair = Py_BuildValue("(s#i)", text, (Py_ssize_t)len, (int)vel_addr_port(peer));
+        PyObject *pair = vel_client_pair(peer);
         if (pair == NULL)
             return -1;
         Py_XSETREF(slot->pair, pair);
@@ -239,16 +228,6 @@ static int add_client(struct vel_asgi *a, struct vel_asgi_kind *t, const union v
 }
 
 /* --- what trusted proxies say ------------------------------------------------------------------------------------ */
-
-static PyObject *server_pair(struct vel_slice server, struct vel_slice decimal) {
-    int64_t port;
-    PyObject *name = PyUnicode_DecodeUTF8(server.at, (Py_ssize_t)server.len, "replace");
-    PyObject *number = vel_num_parse(decimal, &port) ? PyLong_FromLongLong(port) : Py_NewRef(Py_None);
-    PyObject *pair = name != NULL && number != NULL ? PyTuple_Pack(2, name, number) : NULL;
-    Py_XDECREF(name);
-    Py_XDECREF(number);
-    return pair;
-}
 
 /* Takes over root. The path begins with the root that was configured. */
 static int replace_root(struct vel_asgi *a, PyObject *scope, PyObject *root) {
@@ -271,7 +250,7 @@ static int add_origin(struct vel_asgi *a, PyObject *scope, const struct vel_exch
     bool secure = vel_slice_eq(origin->scheme, VEL_SLICE("https"));
     if (secure && PyDict_SetItem(scope, s->scheme, http ? s->https : s->wss) < 0)
         return -1;
-    if (origin->name.len > 0 && set(scope, s->server, server_pair(origin->name, origin->port)) < 0)
+    if (origin->name.len > 0 && vel_dict_put(scope, s->server, vel_server_pair(origin->name, origin->port)) < 0)
         return -1;
     return origin->prefix.at != NULL ? replace_root(a, scope, vel_text_new(origin->prefix)) : 0;
 }
@@ -298,9 +277,9 @@ static PyObject *make_subprotocols(const struct vel_head *head) {
 /* What the application may change is its own. */
 static int add_copies(struct vel_asgi *a, PyObject *scope, PyObject *extensions) {
     struct vel_state *s = a->state;
-    if (set(scope, s->extensions, PyDict_Copy(extensions)) < 0)
+    if (vel_dict_put(scope, s->extensions, PyDict_Copy(extensions)) < 0)
         return -1;
-    return a->lifespan_state != NULL ? set(scope, s->state, PyDict_Copy(a->lifespan_state)) : 0;
+    return a->lifespan_state != NULL ? vel_dict_put(scope, s->state, PyDict_Copy(a->lifespan_state)) : 0;
 }
 
 PyObject *vel_asgi_scope(struct vel_asgi_call *call) {
@@ -322,11 +301,11 @@ PyObject *vel_asgi_scope(struct vel_asgi_call *call) {
     if (err == 0 && a->queue_time)
         err = vel_add_queue_time(a->state, scope, x);
     if (err == 0)
-        err = set(scope, a->state->headers, make_headers(a, x->head));
+        err = vel_dict_put(scope, a->state->headers, make_headers(a, x->head));
     if (err == 0)
         err = add_copies(a, scope, t->extensions);
     if (err == 0 && !http)
-        err = set(scope, a->state->subprotocols, make_subprotocols(x->head));
+        err = vel_dict_put(scope, a->state->subprotocols, make_subprotocols(x->head));
     if (err < 0)
         Py_CLEAR(scope);
     return scope;
@@ -337,7 +316,8 @@ PyObject *vel_asgi_scope(struct vel_asgi_call *call) {
 /* A Unix socket's server is its path, with no port. */
 static PyObject *server_of(const struct vel_endpoint *endpoint) {
     struct vel_slice none = {0};
-    return endpoint->path.len > 0 ? server_pair(endpoint->path, none) : server_pair(endpoint->name, endpoint->port);
+    return endpoint->path.len > 0 ? vel_server_pair(endpoint->path, none)
+                                  : vel_server_pair(endpoint->name, endpoint->port);
 }
 
 static PyObject *versions(void) {
@@ -360,11 +340,12 @@ static PyObject *make_common(const struct vel_asgi *a, const struct vel_endpoint
     PyObject *d = PyDict_New();
     if (d == NULL)
         return NULL;
-    if (set(d, s->type, Py_NewRef(type)) < 0 || set(d, s->asgi, versions()) < 0 ||
-        set(d, s->http_version, Py_NewRef(s->version_1_1)) < 0 || set(d, s->server, server_of(endpoint)) < 0 ||
-        set(d, s->client, Py_NewRef(Py_None)) < 0 || set(d, s->scheme, Py_NewRef(scheme)) < 0 ||
-        set(d, s->root_path, Py_NewRef(a->root != NULL ? a->root : s->empty)) < 0 ||
-        set(d, s->query_string, PyBytes_FromStringAndSize(NULL, 0)) < 0 || add_places(d, a) < 0)
+    if (vel_dict_put(d, s->type, Py_NewRef(type)) < 0 || vel_dict_put(d, s->asgi, versions()) < 0 ||
+        vel_dict_put(d, s->http_version, Py_NewRef(s->version_1_1)) < 0 ||
+        vel_dict_put(d, s->server, server_of(endpoint)) < 0 || vel_dict_put(d, s->client, Py_NewRef(Py_None)) < 0 ||
+        vel_dict_put(d, s->scheme, Py_NewRef(scheme)) < 0 ||
+        vel_dict_put(d, s->root_path, Py_NewRef(a->root != NULL ? a->root : s->empty)) < 0 ||
+        vel_dict_put(d, s->query_string, PyBytes_FromStringAndSize(NULL, 0)) < 0 || add_places(d, a) < 0)
         Py_CLEAR(d);
     return d;
 }

@@ -1,25 +1,10 @@
 /* The seam's side of an App: requests in, plans run, answers out. */
 #include "py/native/native.h"
 
+#include "py/context.h"
 #include "py/error.h"
 
 #include "http/field_check.h"
-
-/* --- contexts ---------------------------------------------------------------------------------------------------- */
-
-/* An empty one that came back untouched is as good as a new copy of an empty one. */
-static PyObject *take_context(struct vel_native *n) {
-    PyObject *context = n->spare_context;
-    n->spare_context = NULL;
-    return context != NULL ? context : PyContext_CopyCurrent();
-}
-
-static void give_back_context(struct vel_native *n, PyObject *context) {
-    if (n->spare_context == NULL && vel_is_unique(context) && PyObject_Size(context) == 0)
-        n->spare_context = context;
-    else
-        Py_DECREF(context);
-}
 
 /* --- one request ------------------------------------------------------------------------------------------------- */
 
@@ -110,14 +95,14 @@ static void run_in(struct vel_native *n, struct vel_exchange *x, struct vel_nati
     Py_XDECREF(result);
     vel_run_apply(&w->r, &w->answer);
     vel_native_send(n, x, call, &w->answer, context);
-    give_back_context(n, context);
+    vel_context_give_back(&n->spare_context, context);
     raise_later(n, broken);
 }
 
 /* call: the one that has collected the body, or NULL. */
 static void run(struct vel_native *n, struct vel_exchange *x, struct vel_native_call *call, struct work *w) {
     bool has_context = call != NULL && call->context != NULL; /* a form's reader has set something in it */
-    PyObject *context = has_context ? Py_NewRef(call->context) : take_context(n);
+    PyObject *context = has_context ? Py_NewRef(call->context) : vel_context_take(&n->spare_context);
     if (context != NULL && PyContext_Enter(context) == 0) {
         run_in(n, x, call, w, context);
         return;
@@ -218,11 +203,6 @@ static void begin_body(struct vel_native *n, struct vel_exchange *x, struct work
     vel_exchange_want_body(x);
 }
 
-static bool has_body(const struct vel_head *head) {
-    return head->framing.kind == VEL_BODY_CHUNKED ||
-           (head->framing.kind == VEL_BODY_LENGTH && head->framing.length > 0);
-}
-
 /* A refusal that is known before the body is over. */
 static void refuse_body(struct vel_native_call *call, unsigned status) {
     struct vel_native *n = call->native;
@@ -292,7 +272,7 @@ static void on_request(struct vel_exchange *x) {
         refuse(n, x, NULL, &w, w.lead, w.status);
     else if (w.r.plan->handed && n->core->form == NULL)
         hand_on(n, x);
-    else if (!w.r.plan->wants_body || !has_body(x->head))
+    else if (!w.r.plan->wants_body || !vel_framing_has_body(&x->head->framing))
         run(n, x, NULL, &w);
     else if (!vel_plan_takes(w.r.plan, x->head) && !vel_native_is_form(n, w.r.plan, x->head))
         refuse(n, x, NULL, &w, VEL_LEAD_REFUSED, 415);

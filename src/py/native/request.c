@@ -2,11 +2,11 @@
 #include "py/native/core.h"
 
 #include "py/native/policies.h"
+#include "py/peer.h"
 #include "py/text.h"
 #include "py/types.h"
 
 #include "base/mem.h"
-#include "base/num.h"
 #include "server/app.h"
 
 #include <stddef.h>
@@ -36,24 +36,14 @@ static struct vel_head *copy_head(const struct vel_head *head) {
 
 /* --- who asks ---------------------------------------------------------------------------------------------------- */
 
-static PyObject *client_of(const struct vel_exchange *x) {
-    char text[VEL_ADDR_TEXT_MAX];
-    size_t len = vel_addr_host(x->peer, text);
-    if (len == 0)
-        return Py_NewRef(Py_None);
-    return Py_BuildValue("(s#i)", text, (Py_ssize_t)len, (int)vel_addr_port(x->peer));
-}
-
 static PyObject *server_of(const struct vel_exchange *x) {
     const struct vel_endpoint *e = x->endpoint;
-    struct vel_slice name = x->origin != NULL && x->origin->name.len > 0 ? x->origin->name : e->name;
-    struct vel_slice port = x->origin != NULL && x->origin->port.len > 0 ? x->origin->port : e->port;
-    int64_t number;
-    if (e->path.len > 0 && (x->origin == NULL || x->origin->name.len == 0))
-        return Py_BuildValue("(s#O)", e->path.at, (Py_ssize_t)e->path.len, Py_None);
-    if (!vel_num_parse(port, &number))
-        return Py_BuildValue("(s#O)", name.at, (Py_ssize_t)name.len, Py_None);
-    return Py_BuildValue("(s#L)", name.at, (Py_ssize_t)name.len, (long long)number);
+    struct vel_slice none = {0};
+    bool named = x->origin != NULL && x->origin->name.len > 0;
+    if (e->path.len > 0 && !named)
+        return vel_server_pair(e->path, none);
+    return vel_server_pair(named ? x->origin->name : e->name,
+                           x->origin != NULL && x->origin->port.len > 0 ? x->origin->port : e->port);
 }
 
 static int take_exchange(struct vel_core *core, struct request *self, const struct vel_exchange *x) {
@@ -61,7 +51,7 @@ static int take_exchange(struct vel_core *core, struct request *self, const stru
     self->scheme = Py_NewRef(secure ? core->state->https : core->state->http);
     self->root_path = x->origin != NULL && x->origin->prefix.at != NULL ? vel_text_new(x->origin->prefix)
                                                                         : Py_NewRef(core->state->empty);
-    self->client = client_of(x);
+    self->client = vel_client_pair(x->peer);
     self->server = server_of(x);
     return self->root_path != NULL && self->client != NULL && self->server != NULL ? 0 : -1;
 }

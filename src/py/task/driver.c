@@ -1,6 +1,7 @@
 /* The coroutine that an asyncio task runs for us. Nothing of asyncio is told of a first step that finishes at once. */
 #include "py/task/driver.h"
 
+#include "py/context.h"
 #include "py/state.h"
 #include "py/task/tasks.h"
 #include "py/types.h"
@@ -16,6 +17,14 @@ static void let_go(struct vel_driver *d) {
     d->tasks = NULL;
     Py_XDECREF(coroutine);
     Py_XDECREF(context);
+}
+
+/* For who is sure that the tasks are there still, whose owner the end of this coroutine may have let go of. */
+static void keep_context(struct vel_driver *d) {
+    PyObject *context = d->context;
+    Py_CLEAR(d->coroutine); /* which may hold it */
+    d->context = NULL;
+    vel_context_give_back(&d->tasks->spare_context, context);
 }
 
 /* The inner one returned result (stolen), or raised (NULL). What is still raised afterwards is the task's to raise. */
@@ -55,6 +64,7 @@ static PySendResult step(struct vel_driver *d, PyObject *value, PyObject **resul
     }
     if (status == PYGEN_NEXT)
         return status;
+    keep_context(d);
     let_go(d);
     return PyErr_Occurred() ? PYGEN_ERROR : PYGEN_RETURN;
 }

@@ -434,6 +434,7 @@ int vel_tasks_visit(struct vel_tasks *t, visitproc visit, void *arg) {
     Py_VISIT(t->hide);
     Py_VISIT(t->late.task);
     Py_VISIT(t->late.driver);
+    Py_VISIT(t->spare_context);
     for (size_t i = 0; i < t->nparked; i++) {
         Py_VISIT(t->parked[i].task);
         Py_VISIT(t->parked[i].step);
@@ -455,6 +456,7 @@ void vel_tasks_clear(struct vel_tasks *t) {
         Py_DECREF(p.driver);
     }
     Py_CLEAR(t->caught);
+    Py_CLEAR(t->spare_context);
     Py_CLEAR(t->loop_name);
     forget_registry(t);
     Py_CLEAR(t->leave);

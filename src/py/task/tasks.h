@@ -31,10 +31,11 @@ struct vel_tasks {
     PyObject *loop_name;     /* ("loop",) */
     struct vel_parked parked[VEL_TASKS_PARKED];
     size_t nparked;
-    struct vel_parked late; /* one that was kept in its own step, which has asked for the next; or all NULL */
-    PyObject *caught;       /* that next step, or NULL */
-    size_t looks_size;      /* bytes of a task behind its head; 0: tasks are not used again */
-    bool looks_hidden;      /* and the two words before it, which are noted behind those */
+    struct vel_parked late;  /* one that was kept in its own step, which has asked for the next; or all NULL */
+    PyObject *caught;        /* that next step, or NULL */
+    PyObject *spare_context; /* one that nobody else holds and nobody changed, or NULL */
+    size_t looks_size;       /* bytes of a task behind its head; 0: tasks are not used again */
+    bool looks_hidden;       /* and the two words before it, which are noted behind those */
     bool closing;
 };
 

@@ -1,28 +1,13 @@
 /* Calling the application: one request in, one result out, in a context of its own. */
 #include "py/wsgi/app.h"
 
+#include "py/context.h"
 #include "py/error.h"
 #include "py/wsgi/environ.h"
 #include "py/wsgi/iterate.h"
 #include "py/wsgi/stream.h"
 
 #include <unistd.h>
-
-/* --- contexts ---------------------------------------------------------------------------------------------------- */
-
-/* A copy of the present context. An empty one that came back untouched is as good as a new copy of an empty one. */
-static PyObject *take_context(struct vel_wsgi *w) {
-    PyObject *context = w->spare_context;
-    w->spare_context = NULL;
-    return context != NULL ? context : PyContext_CopyCurrent();
-}
-
-static void give_back_context(struct vel_wsgi *w, PyObject *context) {
-    if (w->spare_context == NULL && vel_is_unique(context) && PyObject_Size(context) == 0)
-        w->spare_context = context;
-    else
-        Py_DECREF(context);
-}
 
 /* Runs one stage of a request inside its context. What ends the request lets go of the run, so the context is held
  * here. */
@@ -115,7 +100,7 @@ static void after(struct vel_wsgi_run *run) {
         return;
     PyObject *context = run->context;
     run->context = NULL;
-    give_back_context(w, context);
+    vel_context_give_back(&w->spare_context, context);
 }
 
 /* The run has to outlive the call that began it. */
@@ -134,7 +119,7 @@ static void suspend(struct vel_exchange *x, struct vel_wsgi_run *run) {
 static void on_request(struct vel_exchange *x) {
     struct vel_wsgi *w = vel_wsgi_of(x);
     struct vel_wsgi_run run = {.wsgi = w, .exchange = x};
-    run.context = take_context(w);
+    run.context = vel_context_take(&w->spare_context);
     run.start = run.context != NULL ? vel_start_response_new(w, x) : NULL;
     if (run.start == NULL) {
         Py_XDECREF(run.context);

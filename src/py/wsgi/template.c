@@ -4,39 +4,31 @@
 #include "base/mem.h"
 #include "py/text.h"
 
-static int set(PyObject *dict, PyObject *key, PyObject *value) {
-    if (value == NULL)
-        return -1;
-    int err = PyDict_SetItem(dict, key, value);
-    Py_DECREF(value);
-    return err;
-}
-
 static int fill_request_defaults(PyObject *d, struct vel_wsgi *w) {
     struct vel_state *s = w->state;
-    if (set(d, s->REQUEST_METHOD, Py_NewRef(s->methods[VEL_METHOD_GET])) < 0)
+    if (vel_dict_put(d, s->REQUEST_METHOD, Py_NewRef(s->methods[VEL_METHOD_GET])) < 0)
         return -1;
-    if (set(d, s->SCRIPT_NAME, Py_NewRef(w->root != NULL ? w->root : s->empty)) < 0)
+    if (vel_dict_put(d, s->SCRIPT_NAME, Py_NewRef(w->root != NULL ? w->root : s->empty)) < 0)
         return -1;
-    if (set(d, s->PATH_INFO, Py_NewRef(s->slash)) < 0)
+    if (vel_dict_put(d, s->PATH_INFO, Py_NewRef(s->slash)) < 0)
         return -1;
-    if (set(d, s->QUERY_STRING, Py_NewRef(s->empty)) < 0)
+    if (vel_dict_put(d, s->QUERY_STRING, Py_NewRef(s->empty)) < 0)
         return -1;
-    if (set(d, s->SERVER_PROTOCOL, Py_NewRef(s->HTTP_1_1)) < 0)
+    if (vel_dict_put(d, s->SERVER_PROTOCOL, Py_NewRef(s->HTTP_1_1)) < 0)
         return -1;
-    if (set(d, s->REMOTE_ADDR, Py_NewRef(s->empty)) < 0)
+    if (vel_dict_put(d, s->REMOTE_ADDR, Py_NewRef(s->empty)) < 0)
         return -1;
-    if (set(d, s->REMOTE_PORT, Py_NewRef(s->empty)) < 0)
+    if (vel_dict_put(d, s->REMOTE_PORT, Py_NewRef(s->empty)) < 0)
         return -1;
-    return set(d, s->HTTP_HOST, Py_NewRef(s->empty));
+    return vel_dict_put(d, s->HTTP_HOST, Py_NewRef(s->empty));
 }
 
 static int fill_server(PyObject *d, struct vel_state *s, const struct vel_endpoint *endpoint) {
-    if (set(d, s->SERVER_NAME, vel_text_new(endpoint->name)) < 0)
+    if (vel_dict_put(d, s->SERVER_NAME, vel_text_new(endpoint->name)) < 0)
         return -1;
-    if (set(d, s->SERVER_PORT, vel_text_new(endpoint->port)) < 0)
+    if (vel_dict_put(d, s->SERVER_PORT, vel_text_new(endpoint->port)) < 0)
         return -1;
-    return set(d, s->SERVER_SOFTWARE, PyUnicode_FromString("velocem"));
+    return vel_dict_put(d, s->SERVER_SOFTWARE, PyUnicode_FromString("velocem"));
 }
 
 static PyObject *errors_new(struct vel_state *s) {
@@ -45,23 +37,23 @@ static PyObject *errors_new(struct vel_state *s) {
 
 static int fill_wsgi(PyObject *d, struct vel_wsgi *w, bool multithread, bool multiprocess) {
     struct vel_state *s = w->state;
-    if (set(d, s->wsgi_version, Py_BuildValue("(ii)", 1, 0)) < 0)
+    if (vel_dict_put(d, s->wsgi_version, Py_BuildValue("(ii)", 1, 0)) < 0)
         return -1;
-    if (set(d, s->wsgi_url_scheme, Py_NewRef(s->http)) < 0)
+    if (vel_dict_put(d, s->wsgi_url_scheme, Py_NewRef(s->http)) < 0)
         return -1;
-    if (set(d, s->wsgi_input, Py_NewRef(w->empty_input)) < 0)
+    if (vel_dict_put(d, s->wsgi_input, Py_NewRef(w->empty_input)) < 0)
         return -1;
-    if (set(d, s->wsgi_errors, errors_new(s)) < 0)
+    if (vel_dict_put(d, s->wsgi_errors, errors_new(s)) < 0)
         return -1;
-    if (set(d, s->wsgi_multithread, PyBool_FromLong(multithread)) < 0)
+    if (vel_dict_put(d, s->wsgi_multithread, PyBool_FromLong(multithread)) < 0)
         return -1;
-    if (set(d, s->wsgi_multiprocess, PyBool_FromLong(multiprocess)) < 0)
+    if (vel_dict_put(d, s->wsgi_multiprocess, PyBool_FromLong(multiprocess)) < 0)
         return -1;
-    if (set(d, s->wsgi_run_once, Py_NewRef(Py_False)) < 0)
+    if (vel_dict_put(d, s->wsgi_run_once, Py_NewRef(Py_False)) < 0)
         return -1;
-    if (set(d, s->wsgi_input_terminated, Py_NewRef(Py_True)) < 0)
+    if (vel_dict_put(d, s->wsgi_input_terminated, Py_NewRef(Py_True)) < 0)
         return -1;
-    return set(d, s->wsgi_file_wrapper, Py_NewRef((PyObject *)s->file_wrapper_type));
+    return vel_dict_put(d, s->wsgi_file_wrapper, Py_NewRef((PyObject *)s->file_wrapper_type));
 }
 
 static PyObject *fill(struct vel_wsgi *w, const struct vel_endpoint *endpoint, bool multithread, bool multiprocess) {

@@ -68,9 +68,13 @@ $("send").onsubmit = (event) => {
   request.upload.onprogress = (sent) => { $("progress").value = sent.loaded / sent.total; };
   request.onload = () => {
     const answer = JSON.parse(request.responseText);
-    $("result").textContent = request.status === 200
-      ? `${answer.name}, ${answer.size.toLocaleString("en")} bytes, SHA-256 ${answer.sha256}`
-      : `${answer.title}: ${answer.detail || ""}`;
+    if (request.status !== 200) {
+      $("result").textContent = `${answer.title}: ${answer.detail || ""}`;
+      return;
+    }
+    const digest = document.createElement("code");
+    digest.textContent = answer.sha256.match(/.{8}/g).join(" ");
+    $("result").replaceChildren(`${answer.name}, ${answer.size.toLocaleString("en")} bytes, SHA-256 `, digest);
   };
   request.onerror = () => { $("result").textContent = "the connection was lost"; };
   request.open("POST", "/upload");

@@ -74,11 +74,23 @@ static bool is_field(struct vel_slice name) {
     return name.len > 5 && memcmp(name.at, "HTTP_", 5) == 0;
 }
 
-/* X_REQUEST_ID to x-request-id. */
-static struct vel_slice to_field_name(char *at, size_t len) {
-    for (size_t i = 0; i < len; i++)
-        at[i] = at[i] == '_' ? '-' : (char)(at[i] | 0x20);
-    return vel_slice(at, len);
+/* What a character of CGI's name is in that of a field; 0: it may not be taken. */
+static const char field_char[256] = {
+    ['_'] = '-', ['0'] = '0', ['1'] = '1', ['2'] = '2', ['3'] = '3', ['4'] = '4', ['5'] = '5', ['6'] = '6',
+    ['7'] = '7', ['8'] = '8', ['9'] = '9', ['A'] = 'a', ['B'] = 'b', ['C'] = 'c', ['D'] = 'd', ['E'] = 'e',
+    ['F'] = 'f', ['G'] = 'g', ['H'] = 'h', ['I'] = 'i', ['J'] = 'j', ['K'] = 'k', ['L'] = 'l', ['M'] = 'm',
+    ['N'] = 'n', ['O'] = 'o', ['P'] = 'p', ['Q'] = 'q', ['R'] = 'r', ['S'] = 's', ['T'] = 't', ['U'] = 'u',
+    ['V'] = 'v', ['W'] = 'w', ['X'] = 'x', ['Y'] = 'y', ['Z'] = 'z',
+};
+
+/* X_REQUEST_ID to x-request-id. False, and of no more use, if it may not be taken. */
+static bool to_field_name(char *at, size_t len) {
+    bool good = true;
+    for (size_t i = 0; i < len; i++) {
+        at[i] = field_char[(unsigned char)at[i]];
+        good &= at[i] != 0;
+    }
+    return good;
 }
 
 /* --- pairs ------------------------------------------------------------------------------------------------------- */
@@ -128,11 +140,13 @@ static bool is_repeat(struct reading *r, enum vel_field_id id, struct vel_slice 
 }
 
 static int take_field(struct reading *r, const struct vel_uwsgi_pair *pair) {
+    struct vel_slice name = vel_slice(pair->name.at + 5, pair->name.len - 5);
+    if (!to_field_name((char *)name.at, name.len))
+        return 0;
     if (check_room(r, pair) < 0)
         return -431;
     if (!vel_check_value(r->scan, pair->value))
         return refuse(r, -400, "control byte in a field value");
-    struct vel_slice name = to_field_name((char *)pair->name.at + 5, pair->name.len - 5);
     enum vel_field_id id = vel_field_find(name);
     if (is_repeat(r, id, name))
         return refuse(r, -400, "repeated field");
@@ -148,10 +162,10 @@ static bool is_shown(enum var var) {
 static int take_pair(struct reading *r, const struct vel_uwsgi_pair *pair) {
     bool field = is_field(pair->name);
     enum var var = field ? find_field(pair->name) : find_var(pair->name);
-    if (var == VAR_OTHER && !may_be_taken(pair->name))
-        return 0;
+    if (var == VAR_OTHER && field)
+        return take_field(r, pair);
     if (var == VAR_OTHER)
-        return field ? take_field(r, pair) : take_var(r, pair);
+        return may_be_taken(pair->name) ? take_var(r, pair) : 0;
     if (r->said[var].at != NULL)
         return refuse(r, -400, "repeated variable");
     r->said[var] = pair->value;

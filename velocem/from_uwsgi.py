@@ -100,6 +100,7 @@ NEEDLESS: Mapping[str, str] = {
     "auto-procname": "processes have titles",
     "manage-script-name": "a prefix is taken off a path that begins with it",
     "py-call-osafterfork": STRICT,
+    "py-callos-afterfork": STRICT,
     "memory-report": "/metrics of the admin address",
     "enable-metrics": "/metrics of the admin address",
     "offload-threads": "files go by sendfile from the loop",
@@ -137,15 +138,14 @@ MISSING: Mapping[str, str] = {
     "daemonize": "systemd starts it: see deploy/systemd",
     "touch-reload": "SIGHUP (systemctl reload), or reload = true while developing",
     "touch-chain-reload": "SIGHUP (systemctl reload)",
-    "cheaper": "SIGTTIN and SIGTTOU have one worker more or fewer",
-    "cheaper-initial": "SIGTTIN and SIGTTOU have one worker more or fewer",
-    "cheaper-algo": "SIGTTIN and SIGTTOU have one worker more or fewer",
-    "cheaper-step": "SIGTTIN and SIGTTOU have one worker more or fewer",
     "gevent": "threads, or an ASGI application",
     "async": "threads, or an ASGI application",
     "asyncio": "an ASGI application",
     "greenlet": "threads, or an ASGI application",
     "cpu-affinity": "CPUAffinity= of systemd",
+    "limit-as": "LimitAS= of systemd, or max_worker_memory",
+    "chown-socket": "SocketUser= and SocketGroup= of systemd: see deploy/systemd; or uds_mode",
+    "logformat": 'access_log_format is "common", "combined" or "json"',
     "log-format": 'access_log_format is "common", "combined" or "json"',
     "log-5xx": "the access log has every request",
     "log-4xx": "the access log has every request",
@@ -164,6 +164,8 @@ UWSGI_SOCKETS = ("socket", "uwsgi-socket")
 HTTP_SOCKETS = ("http", "http-socket", "http11-socket")
 MODULES = ("module", "wsgi")
 FILES = ("wsgi-file", "file")
+COMMANDS = ("hook-", "exec-", "cron", "attach-daemon", "smart-attach", "route", "env")  # a value may have " ;" in it
+COMMENT = re.compile(r"\s+[;#].*")
 
 
 def lines(path: Path) -> Iterator[tuple[str, str]]:
@@ -178,7 +180,13 @@ def lines(path: Path) -> Iterator[tuple[str, str]]:
             section = line.strip("[]")
         elif line and line[0] not in "#;" and section == "uwsgi":
             name, _, value = line.partition("=")
-            yield name.strip().replace("_", "-"), value.strip()
+            name = name.strip().replace("_", "-")
+            yield name, meant(name, value.strip())
+
+
+def meant(name: str, value: str) -> str:
+    """Without a comment behind it: to uWSGI that is part of the value, of which it reads the number in front."""
+    return value if name.startswith(COMMANDS) else COMMENT.sub("", value)
 
 
 def expand(value: str, path: Path, known: Mapping[str, str]) -> str:
@@ -277,6 +285,8 @@ class Reading:
             self.draft.missing[words] = MISSING[name]
         elif name.startswith(("route", "error-route", "response-route")):
             self.draft.missing[words] = FRONT
+        elif name.startswith("cheaper"):
+            self.draft.missing[words] = "SIGTTIN and SIGTTOU have one worker more or fewer"
         elif name.startswith(("hook-", "exec-")):
             self.draft.missing[words] = "ExecStartPre= and its kin of systemd, or the application at its import"
         elif name.startswith(("for", "if-", "end", "ini", "include", "yaml", "json", "xml")):
@@ -290,9 +300,9 @@ class Reading:
         draft = self.draft
         if self.module:
             draft.set("app", f"{self.module}:{self.attribute or 'application'}", ", ".join(self.sources))
-        if "master" in self.known and "workers" not in draft.options:
+        if is_true(self.known.get("master", "0")) and "workers" not in draft.options:
             draft.set("workers", 1, "master")
-        if "workers" in draft.options and not {"lazy-apps", "lazy"} & self.known.keys():
+        if "workers" in draft.options and not any(is_true(self.known.get(name, "0")) for name in ("lazy-apps", "lazy")):
             draft.remarks.append("uWSGI imports the application before it forks: that is preload = true")
         if "uwsgi" in str(draft.get("bind")):
             draft.remarks.append("uwsgi is spoken with the loopback and Unix sockets; uwsgi-allow-from names others")

@@ -163,6 +163,27 @@ def test_master_without_processes_has_a_worker(tmp_path: Path) -> None:
     assert table_of(draft_of(tmp_path, "[uwsgi]\nmaster\n"))["workers"] == 1
 
 
+def test_comments_behind_values_are_none_of_them(tmp_path: Path) -> None:
+    """uWSGI takes them for text; it reads the number that stands in front, and their authors do not know."""
+    lines = [
+        "processes = 500   ; most",
+        "harakiri = 60\t# seconds",
+        "disable-logging = true ; of requests",
+        "cheaper-busyness-max = 70 ; above it a worker more",
+        "exec-asap = true ; false",
+    ]
+    draft = draft_of(tmp_path, "\n".join(["[uwsgi]", *lines]))
+    assert table_of(draft) == {"workers": 500, "timeout-request": 60, "access-log": False}
+    assert set(draft.missing) == {"cheaper-busyness-max = 70", "exec-asap = true ; false"}
+
+
+def test_what_is_switched_off_is_off(tmp_path: Path) -> None:
+    draft = draft_of(tmp_path, "[uwsgi]\nmaster = false\nlazy-apps = false\n")
+    assert "workers" not in draft.options
+    draft = draft_of(tmp_path, "[uwsgi]\nprocesses = 2\nlazy-apps = false\n")
+    assert any("preload" in remark for remark in draft.remarks)
+
+
 def test_what_an_option_refuses_is_told(tmp_path: Path) -> None:
     draft = draft_of(tmp_path, "[uwsgi]\nprocesses = many\nbuffer-size = 1\n")
     assert "is not a whole number" in draft.missing["processes = many"]

@@ -39,13 +39,14 @@ SAN_OPTIONS := -Dbuildtype=debugoptimized -Db_lto=false -Db_lundef=false -Db_san
 ASAN := abort_on_error=1:strict_string_checks=1:detect_stack_use_after_return=1
 UBSAN := print_stacktrace=1:halt_on_error=1
 
-.PHONY: help build run test test-packages test-c test-py test-pythons test-debug test-asyncio test-frameworks autobahn faults check format \
+.PHONY: help build run test test-packages test-c test-py test-pythons test-dev test-debug test-asyncio test-frameworks autobahn faults check format \
         san san-c san-py fuzz bench bench-report bench-count dist clean
 
 help:
 	@echo 'make build    the server in $(BIN)/velocem'
 	@echo 'make run      serve the demonstration on 127.0.0.1:8000; APP=pkg.mod:app serves another, ARGS= adds options'
 	@echo 'make test     C tests, Python tests, and the latter again under every other CPython >= 3.11 of the machine'
+	@echo 'make test-dev the Python tests in development mode (-X dev), every warning an error'
 	@echo 'make test-debug  totals of references on a debug build of CPython; ARGS=tests/py/... runs tests there'
 	@echo 'make test-asyncio  the tests of asyncio that each CPython brings, on the event loop'
 	@echo 'make test-frameworks  the routing tests of six frameworks, their routers accelerated; ARGS=--short, or names'
@@ -102,6 +103,11 @@ test-py: build $(VENV)/.tools-test
 test-pythons: $(VENV)/.tools-build
 	$(PY) tools/test_pythons.py
 
+# Servers inherit it; what they complain of when they end fails the test.
+test-dev: build $(VENV)/.tools-test
+	PYTHON="$(PYTHON)" tools/setup_debian.sh test
+	PYTHONDEVMODE=1 PYTHONWARNINGS=error $(PYTEST) $(or $(ARGS),$(TWO))
+
 # ARGS=tests/py runs those instead; PYTHON_DEBUG names an interpreter.
 test-debug: $(VENV)/.tools-build
 	tools/setup_debian.sh debug
@@ -133,7 +139,7 @@ faults: build $(VENV)/.tools-test
 # Checks.
 
 C_FILES = $(shell find src tests/c fuzz bench -name '*.[ch]' -size +0)
-PY_FILES = velocem tests tools bench examples
+PY_FILES = velocem tests tools bench examples fuzz
 
 check: build $(VENV)/.tools-check $(VENV)/.tools-test
 	PYTHON="$(PYTHON)" tools/setup_debian.sh clang
@@ -170,8 +176,9 @@ san-py: $(VENV)/.tools-build
 
 # Fuzzing, benchmarks, packages.
 
-fuzz: $(VENV)/.tools-build
+fuzz: build $(VENV)/.tools-test
 	PYTHON="$(PYTHON)" tools/setup_debian.sh clang fuzz
+	-$(PIP_INSTALL) --only-binary :all: -r requirements/fuzz.txt
 	test -f build/fuzz/build.ninja || CC=clang $(MESON) setup build/fuzz $(SAN_OPTIONS) -Dpython=false -Dfuzz=true
 	$(MESON) compile -C build/fuzz
 	$(PY) tools/fuzz.py $(NAME) $(SECONDS)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -65,8 +66,11 @@ class AsgiWorker:
         self._ending = False
         self._waiter: asyncio.Future[None] | None = None
         self._serving: asyncio.Task[None] | None = None
+        self._wake = (-1, -1)
         try:
             self._loop = self._runner.get_loop()
+            self._wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+            self._loop.add_reader(self._wake[0], os.read, self._wake[0], 4096)
             if threads:
                 executor = ThreadPoolExecutor(threads, thread_name_prefix="velocem")
                 self._loop.set_default_executor(executor)
@@ -86,12 +90,13 @@ class AsgiWorker:
             )
         except BaseException:
             self._runner.close()
+            self._close_wake()
             raise
 
     @property
     def wake_fd(self) -> int:
-        """For signal.set_wakeup_fd()."""
-        return self._core.wake_fd
+        """For signal.set_wakeup_fd(). Not the core's, which is closed before the application has shut down."""
+        return self._wake[1]
 
     def stats(self) -> dict[str, int]:
         """As of a Worker."""
@@ -116,6 +121,13 @@ class AsgiWorker:
         finally:
             self._core.close()
             self._runner.close()
+            self._close_wake()
+
+    def _close_wake(self) -> None:
+        ends, self._wake = self._wake, (-1, -1)
+        for end in ends:
+            if end >= 0:
+                os.close(end)
 
     def _run(self) -> None:
         self._serving = self._loop.create_task(self._serve())

@@ -102,12 +102,15 @@ def run(worker: RunningWorker, actions: Actions, announce: Callable[[], None]) -
     """
     handler = Handler(worker, actions)
     old_handlers = {number: signal.signal(number, handler) for number in actions}
-    old_fd = signal.set_wakeup_fd(worker.wake_fd, warn_on_full_buffer=False)
+    # A copy: what the worker closes could be a file of the application's at once, and get the bytes.
+    fd = os.dup(worker.wake_fd)
+    old_fd = signal.set_wakeup_fd(fd, warn_on_full_buffer=False)
     try:
         announce()
         handler.run()
     finally:
         signal.set_wakeup_fd(old_fd)
+        os.close(fd)
         for number, old in old_handlers.items():
             # None is a handler that was not set from Python, and cannot be set again from it.
             signal.signal(number, signal.SIG_DFL if old is None else old)

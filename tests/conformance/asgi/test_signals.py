@@ -10,7 +10,7 @@ from support.client import Client, request
 from support.process import Process
 
 APPLICATION = """
-import asyncio, os, sys, time
+import asyncio, os, socket, sys, time
 
 def note(text):
     print(text, flush=True)
@@ -23,6 +23,19 @@ async def app(scope, receive, send):
         if os.environ.get("STUCK"):
             note("stuck")
             await asyncio.sleep(600)
+        if os.environ.get("OPENS"):
+            pairs = [socket.socketpair() for _ in range(50)]
+            note("opened")
+            while not os.path.exists(os.environ["OPENS"]):
+                await asyncio.sleep(0.01)
+            for one in sum(pairs, ()):
+                one.setblocking(False)
+                try:
+                    note(f"a byte has come: {one.recv(1)}")
+                except BlockingIOError:
+                    pass
+            for one in sum(pairs, ()):
+                one.close()
         note("shutdown")
         await send({"type": "lifespan.shutdown.complete"})
         return
@@ -76,6 +89,18 @@ def test_an_idle_server_ends_with_its_shutdown(process: Process, number: signal.
     assert process.wait() == 0
     assert process.output == ["shutdown\n"]
     check_quiet(process)
+
+
+def test_a_signal_while_the_application_shuts_down_writes_into_nothing_of_its(folder: Path) -> None:
+    """Python writes a byte for each signal, to a descriptor that must not have become another's."""
+    env = {"OPENS": str(folder / "now")}
+    with Process("signalled:app", "--port", "0", "--no-access-log", cwd=folder, env=env) as process:
+        process.send(signal.SIGTERM)
+        until(lambda: "opened\n" in process.output)
+        process.send(signal.SIGUSR1)
+        (folder / "now").touch()
+        assert process.wait() == 0
+    assert process.output == ["opened\n", "shutdown\n"]
 
 
 def test_an_interrupt_cancels_what_waits(process: Process) -> None:

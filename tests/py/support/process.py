@@ -13,6 +13,9 @@ from typing import Self
 
 START_LINE = re.compile(r"Velocem \S+ serving .+ \((?:wsgi|asgi|native)[^)]*\) on (.+) \(pid \d+\)")
 
+# Of the interpreter in development mode: what was not closed or not awaited, which cannot be raised any more.
+COMPLAINT = re.compile("Exception ignored|ResourceWarning|was never awaited")
+
 
 def environment(extra: dict[str, str] | None = None) -> dict[str, str]:
     """Without options that the caller's environment may hold."""
@@ -44,6 +47,7 @@ class Process:
         self.errors: list[str] = []
         self.output: list[str] = []
         self.started = threading.Event()
+        self.interrupted = False  # in whatever it did
         self.urls: list[str] = []
         self.address = ("", 0)  # of the first, if it has a port
         self.readers = [threading.Thread(target=self._read_errors), threading.Thread(target=self._read_output)]
@@ -78,6 +82,7 @@ class Process:
         self.wait()
 
     def send(self, number: signal.Signals) -> None:
+        self.interrupted |= number == signal.SIGINT
         self.popen.send_signal(number)
 
     def wait(self, timeout: float = 30) -> int:
@@ -88,4 +93,7 @@ class Process:
         for pipe in (self.popen.stdout, self.popen.stderr):
             assert pipe is not None
             pipe.close()
+        if sys.flags.dev_mode and not self.interrupted:  # which the command inherits
+            complaints = [line for line in self.errors if COMPLAINT.search(line)]
+            assert not complaints, "".join(self.errors)
         return status

@@ -1,5 +1,6 @@
 """Runs one fuzz target, or all, one for each processor at a time, for some seconds: fuzz.py NAME|all SECONDS."""
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -13,17 +14,26 @@ FOUND = ROOT / "build" / "fuzz-found"  # new inputs; one worth keeping is moved 
 
 
 def targets() -> list[str]:
-    return sorted(path.stem for path in (ROOT / "fuzz").glob("*.c"))
+    return sorted(path.stem for path in (ROOT / "fuzz").glob("*.[cp]*") if path.suffix in (".c", ".py"))
+
+
+def program(name: str) -> list[str | Path]:
+    """One in Python is for atheris, and takes the same arguments."""
+    source = ROOT / "fuzz" / f"{name}.py"
+    return [sys.executable, source] if source.exists() else [BUILT / f"fuzz_{name}"]
 
 
 def fuzz(name: str, seconds: int) -> int:
+    if len(program(name)) > 1 and importlib.util.find_spec("atheris") is None:
+        print(f"fuzz {name}: left out, there is no atheris for this interpreter")
+        return 0
     found = FOUND / name
     found.mkdir(parents=True, exist_ok=True)
     seeds = [folder for kind in ("corpus", "regression") if (folder := ROOT / "fuzz" / kind / name).is_dir()]
     own = ROOT / "fuzz" / "dict" / f"{name}.dict"
     dictionary = own if own.exists() else ROOT / "fuzz" / "dict" / "http1.dict"
     command: list[str | Path] = [
-        BUILT / f"fuzz_{name}",
+        *program(name),
         f"-max_total_time={seconds}",
         "-timeout=10",
         "-rss_limit_mb=2048",

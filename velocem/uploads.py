@@ -105,7 +105,7 @@ class Incoming:
         self.held = False
         self.parts = 0
         self.text_bytes = 0
-        self.ended = False
+        self.begun = self.ended = False
         self.header = b""
         self.value = b""
         self.headers: dict[bytes, bytes] = {}
@@ -127,6 +127,10 @@ class Incoming:
         from python_multipart.exceptions import FormParserError  # noqa: PLC0415
         from python_multipart.multipart import MultipartState  # noqa: PLC0415
 
+        if not self.begun:
+            # The parser forgives a line break before the first delimiter, and anything behind it in the same piece.
+            data = data.lstrip(b"\r\n")
+            self.begun = bool(data)
         try:
             self.parser.write(data)
         except FormParserError as error:
@@ -196,10 +200,10 @@ class Incoming:
         if b"filename" not in options:
             self.text = bytearray()
         elif self.name in self.wanted:
-            filename = options[b"filename"].decode("utf-8", "replace").replace("\\", "/").rpartition("/")[2]
+            filename = file_name(options[b"filename"].decode("utf-8", "replace"))
             self.file, path = tempfile.mkstemp(prefix="velocem-upload-")
             content_type = self.headers.get(b"content-type", b"application/octet-stream").decode("latin-1")
-            self.upload = Upload(filename.replace("\0", ""), content_type, path)
+            self.upload = Upload(filename, content_type, path)
 
     def part_data(self, data: bytes, start: int, end: int) -> None:
         if self.file is not None and self.upload is not None:
@@ -232,6 +236,12 @@ class Incoming:
 
     def end(self) -> None:
         self.ended = True
+
+
+def file_name(value: str) -> str:
+    """Without any folder, of either kind; none at all where it is but a folder."""
+    name = value.replace("\0", "").replace("\\", "/").rpartition("/")[2]
+    return "" if name in (".", "..") else name
 
 
 def begin(call: "Call", headers: Pairs, limits: FormLimits) -> Incoming | None:

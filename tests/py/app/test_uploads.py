@@ -194,6 +194,25 @@ def test_a_file_over_its_limit_that_comes_in_pieces(server: Server, folder: Path
     wait_for(lambda: not list(folder.iterdir()))
 
 
+@pytest.mark.parametrize("filename", ["..", ".", "../..", "a/..", "\\..", "a/\0..", "a/"])
+def test_a_file_name_that_is_but_a_folder_is_none(server: Server, filename: str) -> None:
+    got = post(server, "/one", part("image", b"x", filename))
+    assert (got.status, json.loads(got.body)["name"]) == (200, "")
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 100])
+def test_before_the_first_delimiter_is_a_line_break_or_nothing(server: Server, size: int) -> None:
+    """Whatever the pieces."""
+    for before, status in ((b"", 200), (b"\r\n", 200), (b"\r\na\r\n", 400), (b"a\r\n", 400)):
+        body = before + part("image", b"x", "a") + END
+        with RawClient(server) as client:
+            client.send(head_of("/sync", None))
+            for at in range(0, len(body), size):
+                piece = body[at : at + size]
+                client.send(b"%x\r\n%s\r\n" % (len(piece), piece))
+            assert client.ask(b"0\r\n\r\n").status == status
+
+
 def test_several_files_and_none(server: Server, folder: Path) -> None:
     got = post(server, "/many", part("images", b"1", "a"), part("images", b"2", "b"), part("other", b"3", "c"))
     assert json.loads(got.body) == ["a", "b"]

@@ -115,7 +115,7 @@ class Supervisor:
     def hand_over(self, successor: Successor) -> None:
         logger.info("Velocem has handed over to process %d", successor.process.pid)
         self.handed_over = True
-        successor.link.detach()  # it ends with this process, when all that is ours has been given back
+        successor.let_go()  # it ends with this process, when all that is ours has been given back
         notify.send(f"MAINPID={successor.process.pid}")
         self.on_handed_over()
         self.crew.dismiss_all(REPLACED)

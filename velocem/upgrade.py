@@ -52,6 +52,11 @@ class Successor:
     def has_failed(self) -> bool:
         return self.process.poll() is not None
 
+    def let_go(self) -> None:
+        """It lives on, and is not waited for."""
+        self.link.detach()
+        self.process.returncode = 0  # or its end is complained of as missed
+
     def close(self) -> None:
         """In a child of the predecessor's."""
         self.link.close()

@@ -73,6 +73,7 @@ for group in "$@"; do
         need nginx test -x /usr/sbin/nginx
         need haproxy test -x /usr/sbin/haproxy
         need procps command -v ps
+        need iproute2 command -v ip
         need libfaketime compgen -G '/usr/lib/*/faketime/libfaketime.so.1'
         ;;
     asyncio)

@@ -140,6 +140,7 @@ def test_the_order_without_errors(loop: asyncio.AbstractEventLoop) -> None:
 @pytest.mark.parametrize("method", METHODS)
 def test_an_error_is_reported_once_and_the_connection_ends_once(loop: asyncio.AbstractEventLoop, method: str) -> None:
     watched = Watched(loop)
+    gc.collect()  # what other tests have left open is not to go meanwhile
     before = len(os.listdir("/proc/self/fd"))
     protocol = Failing(method)
     everything_happens(watched, protocol)

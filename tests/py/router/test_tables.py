@@ -40,7 +40,7 @@ def tables() -> Iterator[Table]:
 @pytest.mark.parametrize("turned", [False, True], ids=["in-order", "turned"])
 @pytest.mark.parametrize("table", list(tables()), ids=repr)
 def test_each_path_leads_where_the_table_says(table: Table, turned: bool) -> None:
-    router: Router[str] = Router()
+    router = Router()
     for route in reversed(table.routes) if turned else table.routes:
         router.add("GET", route, route)
     for path, route, params in table.paths:
@@ -67,12 +67,13 @@ def test_each_path_leads_where_the_table_says(table: Table, turned: bool) -> Non
         ("/{th ing}/world",),
         ("/foo/{bar:unknown}/baz",),
         ("/src/{file:path}", "/src/{other:path}"),
-        ("/src/{file:path}/{more}/{again:path}/x", "/src/{file:path}/{more}/{again:path}/x"),
     ],
     ids=lambda routes: routes[-1],
 )
 def test_conflicts_and_mistakes_are_refused(routes: tuple[str, ...]) -> None:
-    router: Router[str] = Router()
+    router = Router()
+    *before, last = routes
+    for route in before:
+        router.add("GET", route, route)
     with pytest.raises(RouteError):
-        for route in routes:
-            router.add("GET", route, route)
+        router.add("GET", last, last)

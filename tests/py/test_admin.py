@@ -159,13 +159,15 @@ def test_it_is_ready_when_the_application_is(tmp_path: Path, options: tuple[str,
         f"unix:{tmp_path}/admin",
         *options,
     ]
-    with subprocess.Popen(line, cwd=tmp_path, env=environment(), stderr=subprocess.DEVNULL) as process:
+    log = tmp_path / "log"
+    with log.open("wb") as out, subprocess.Popen(line, cwd=tmp_path, env=environment(), stderr=out) as process:
         try:
             wait_until((tmp_path / "admin").exists, 10)
             wait_until(lambda: ask_unix(tmp_path / "admin", "/healthz") == 200, 10)
             assert ask_unix(tmp_path / "admin", "/readyz") == 503
             (tmp_path / "go").touch()
             wait_until(lambda: ask_unix(tmp_path / "admin", "/readyz") == 200, 10)
+            wait_until(lambda: b" serving " in log.read_bytes(), 10)  # signals mean something from then on
         finally:
             process.terminate()
     assert process.returncode == 0

@@ -175,9 +175,21 @@ static void pong(const struct conn *c) {
         return;
 }
 
+/* One of the crowd has heard: what is counted, with the time since the train was sent. */
+static void hear(struct conn_host *host, struct conn *c, uint64_t now) {
+    c->heard++;
+    host->unheard -= host->unheard > 0;
+    if (!host->counting)
+        return;
+    host->tally->answers++;
+    histogram_add(&host->tally->latency, now > host->published ? now - host->published : 0);
+}
+
+/* An answer, or what one of the crowd has heard. */
 static enum conn_outcome take_message(struct conn_host *host, struct conn *c, const char **at, const char *end,
                                       uint64_t now) {
-    switch (websocket_feed(&c->websocket, &host->plan->expect, at, end)) {
+    bool heard = c->state == CONN_HEARING;
+    switch (websocket_feed(&c->websocket, heard ? &host->plan->heard : &host->plan->expect, at, end)) {
     case WEBSOCKET_MORE:
         return CONN_GOES_ON;
     case WEBSOCKET_PINGED:
@@ -186,7 +198,10 @@ static enum conn_outcome take_message(struct conn_host *host, struct conn *c, co
     case WEBSOCKET_MESSAGE:
         if (c->websocket.wrong_body)
             host->tally->errors[TALLY_BODY]++;
-        return answered(host, c, now);
+        if (!heard)
+            return answered(host, c, now);
+        hear(host, c, now);
+        return CONN_GOES_ON;
     case WEBSOCKET_CLOSED:
         return lose(host, c, TALLY_CLOSED);
     default:
@@ -209,36 +224,6 @@ static enum conn_outcome take_echo(struct conn_host *host, struct conn *c, const
     return answered(host, c, now);
 }
 
-/* One of the crowd has heard: what is counted, with the time since the train was sent. */
-static void hear(struct conn_host *host, struct conn *c, uint64_t now) {
-    c->heard++;
-    host->unheard -= host->unheard > 0;
-    if (!host->counting)
-        return;
-    host->tally->answers++;
-    histogram_add(&host->tally->latency, now > host->published ? now - host->published : 0);
-}
-
-static enum conn_outcome take_heard(struct conn_host *host, struct conn *c, const char **at, const char *end,
-                                    uint64_t now) {
-    switch (websocket_feed(&c->websocket, &host->plan->heard, at, end)) {
-    case WEBSOCKET_MORE:
-        return CONN_GOES_ON;
-    case WEBSOCKET_PINGED:
-        pong(c);
-        return CONN_GOES_ON;
-    case WEBSOCKET_MESSAGE:
-        if (c->websocket.wrong_body)
-            host->tally->errors[TALLY_BODY]++;
-        hear(host, c, now);
-        return CONN_GOES_ON;
-    case WEBSOCKET_CLOSED:
-        return lose(host, c, TALLY_CLOSED);
-    default:
-        return lose(host, c, TALLY_MALFORMED);
-    }
-}
-
 /* The head is the handshake, and the body never ends. */
 static enum conn_outcome take_events(struct conn_host *host, struct conn *c, const char **at, const char *end,
                                      uint64_t now) {
@@ -257,11 +242,9 @@ static enum conn_outcome take_events(struct conn_host *host, struct conn *c, con
 static enum conn_outcome take(struct conn_host *host, struct conn *c, const char **at, const char *end, uint64_t now) {
     if (hears(host, c) && host->plan->crowd == PLAN_HEARS_EVENTS)
         return take_events(host, c, at, end, now);
-    if (c->state == CONN_HEARING)
-        return take_heard(host, c, at, end, now);
     if (c->state == CONN_SHAKING)
         return take_handshake(host, c, at, end);
-    if (host->plan->way == PLAN_WEBSOCKET)
+    if (c->state == CONN_HEARING || host->plan->way == PLAN_WEBSOCKET)
         return take_message(host, c, at, end, now);
     /* Nothing was asked: only a ping may come. */
     if (c->state != CONN_BUSY)

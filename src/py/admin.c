@@ -1,6 +1,7 @@
 /* velocem._core.Admin: the admin address and its thread, which never asks for the GIL. */
 #include "py/board.h"
 #include "py/sockets.h"
+#include "py/text.h"
 #include "py/types.h"
 
 #include "admin/admin.h"
@@ -19,7 +20,7 @@ static int make_core(struct admin *self, struct vel_board *board) {
     struct vel_socket *sockets = vel_take_sockets(self->sockets);
     if (sockets == NULL)
         return -1;
-    struct vel_slice page = vel_slice(PyBytes_AS_STRING(self->page), (size_t)PyBytes_GET_SIZE(self->page));
+    struct vel_slice page = vel_bytes_slice(self->page);
     int err = vel_admin_init(&self->core, board, sockets, n, PyBytes_AS_STRING(self->version), page);
     vel_free(sockets);
     self->ready = err == VEL_OK;

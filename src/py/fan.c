@@ -4,6 +4,7 @@
 #include "py/asgi/fan.h"
 #include "py/asgi/socket.h"
 #include "py/native/native.h"
+#include "py/text.h"
 
 #include "base/err.h"
 
@@ -61,12 +62,12 @@ static PyObject *fan_out(PyObject *module, PyObject *args) {
         return NULL;
     if (events != Py_None && !PyBytes_CheckExact(events))
         return PyErr_Format(PyExc_TypeError, "events are bytes, not %.100s", Py_TYPE(events)->tp_name);
-    struct vel_slice payload = vel_slice(PyBytes_AS_STRING(data), (size_t)PyBytes_GET_SIZE(data));
+    struct vel_slice payload = vel_bytes_slice(data);
     PyObject *frame = make_frame(payload, text);
     if (frame == NULL)
         return NULL;
     struct vel_fan fan = {
-        .frame = vel_slice(PyBytes_AS_STRING(frame), (size_t)PyBytes_GET_SIZE(frame)),
+        .frame = vel_bytes_slice(frame),
         .payload = payload,
         .owner = frame,
         .events = events != Py_None ? events : NULL,

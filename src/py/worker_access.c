@@ -1,6 +1,8 @@
 /* What a Worker writes of its requests, and tells of their waits. */
 #include "py/worker.h"
 
+#include "py/text.h"
+
 #include "base/mem.h"
 #include "server/access_format.h"
 
@@ -10,8 +12,7 @@ static int take_access_format(struct worker *self, const struct vel_worker_acces
     Py_XSETREF(self->access_text, PyUnicode_AsLatin1String(a->format));
     if (self->access_text == NULL)
         return -1;
-    struct vel_slice text =
-        vel_slice(PyBytes_AS_STRING(self->access_text), (size_t)PyBytes_GET_SIZE(self->access_text));
+    struct vel_slice text = vel_bytes_slice(self->access_text);
     self->access_format = vel_access_format_new(text, &why);
     if (self->access_format == NULL) {
         PyErr_Format(PyExc_ValueError, "access_format: %s", why);

@@ -1,6 +1,8 @@
 /* Status and fields of a message, checked when they come, so that the application sees what it did wrong. */
 #include "py/asgi/call.h"
 
+#include "py/text.h"
+
 #include "base/num.h"
 #include "http/field_check.h"
 #include "http/status.h"
@@ -45,7 +47,7 @@ static int take_bytes(struct vel_asgi_call *call, const char *what, PyObject *gi
         return -1;
     }
     call->texts[call->ntexts++] = Py_NewRef(given);
-    *out = vel_slice(PyBytes_AS_STRING(given), (size_t)PyBytes_GET_SIZE(given));
+    *out = vel_bytes_slice(given);
     return 0;
 }
 

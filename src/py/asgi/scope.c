@@ -12,7 +12,7 @@ static PyObject *bytes_of(struct vel_slice s) {
 }
 
 static bool bytes_are(PyObject *bytes, struct vel_slice s) {
-    return vel_slice_eq(vel_slice(PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes)), s);
+    return vel_slice_eq(vel_bytes_slice(bytes), s);
 }
 
 /* --- fields ------------------------------------------------------------------------------------------------------ */

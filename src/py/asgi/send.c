@@ -359,7 +359,7 @@ static PyObject *send_hints(struct vel_asgi_call *call, PyObject *message) {
         PyObject *value = PySequence_Fast_GET_ITEM(links, i); // borrowed: links holds it
         struct vel_slice text = {0};
         if (PyBytes_CheckExact(value))
-            text = vel_slice(PyBytes_AS_STRING(value), (size_t)PyBytes_GET_SIZE(value));
+            text = vel_bytes_slice(value);
         if (text.len == 0 || head.nfields == VEL_ASGI_FIELDS_INLINE || !vel_check_value(call->asgi->scan, text))
             PyErr_Format(PyExc_ValueError, "links must be up to %d field values as bytes", VEL_ASGI_FIELDS_INLINE);
         else

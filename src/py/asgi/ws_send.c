@@ -78,7 +78,7 @@ static int send_bytes(struct vel_asgi_call *call, PyObject *given) {
             PyErr_Format(PyExc_TypeError, "bytes must be bytes, not %.100s", Py_TYPE(given)->tp_name);
         return -1;
     }
-    struct vel_slice data = vel_slice(PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes));
+    struct vel_slice data = vel_bytes_slice(bytes);
     int err = put_message(call, VEL_WS_BINARY, data, bytes);
     Py_DECREF(bytes);
     return err;

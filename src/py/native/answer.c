@@ -2,6 +2,7 @@
 #include "py/native/core.h"
 
 #include "py/error.h"
+#include "py/text.h"
 
 #include "base/num.h"
 #include "http/field_check.h"
@@ -125,7 +126,7 @@ static int take_text(struct vel_answer *answer, PyObject *given, struct vel_slic
         PyErr_Format(PyExc_TypeError, "header names and values are str or bytes, not %.100s", Py_TYPE(given)->tp_name);
     int err = bytes != NULL ? vel_answer_keep(answer, bytes) : -1;
     if (err == 0)
-        *out = vel_slice(PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes));
+        *out = vel_bytes_slice(bytes);
     Py_XDECREF(bytes); /* keep has it */
     return err;
 }
@@ -197,7 +198,7 @@ static int set_bytes(struct vel_answer *answer, PyObject *bytes) {
         return -1;
     }
     answer->body = bytes;
-    answer->data = vel_slice(PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes));
+    answer->data = vel_bytes_slice(bytes);
     return 0;
 }
 
@@ -227,7 +228,7 @@ static int set_json(struct vel_core *core, struct vel_answer *answer, PyObject *
 static int set_encoded(const struct vel_plan *plan, struct vel_answer *answer, PyObject *result) {
     struct vel_field type = json;
     if (plan->content_type != NULL)
-        type.value = vel_slice(PyBytes_AS_STRING(plan->content_type), (size_t)PyBytes_GET_SIZE(plan->content_type));
+        type.value = vel_bytes_slice(plan->content_type);
     if (set_type(answer, &type) < 0)
         return -1;
     return set_bytes(answer, PyObject_CallOneArg(plan->encode, result));

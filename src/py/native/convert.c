@@ -1,6 +1,8 @@
 /* Text into the objects that handlers are annotated with; and media types. */
 #include "py/native/core.h"
 
+#include "py/text.h"
+
 #include "base/num.h"
 
 /* --- numbers ----------------------------------------------------------------------------------------------------- */
@@ -130,7 +132,7 @@ bool vel_plan_takes(const struct vel_plan *plan, const struct vel_head *head) {
         PyObject *taken = PyTuple_GET_ITEM(plan->body_types, i);
         if (!PyBytes_Check(taken))
             continue;
-        struct vel_slice name = vel_slice(PyBytes_AS_STRING(taken), (size_t)PyBytes_GET_SIZE(taken));
+        struct vel_slice name = vel_bytes_slice(taken);
         if (vel_slice_eq_nocase(type, name) || (vel_slice_eq(name, VEL_SLICE("application/json")) && is_json(type)))
             return true;
     }

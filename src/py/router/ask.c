@@ -1,13 +1,15 @@
 /* A question to a router: str into slices, converters that are Python's, values into objects. */
 #include "py/router/route.h"
 
+#include "py/text.h"
+
 #include "base/num.h"
 
 /* --- the question ------------------------------------------------------------------------------------------------ */
 
 static int other_text_of(PyObject *text, struct vel_slice *out, bool *none) {
     if (PyBytes_Check(text)) {
-        *out = vel_slice(PyBytes_AS_STRING(text), (size_t)PyBytes_GET_SIZE(text));
+        *out = vel_bytes_slice(text);
         return 0;
     }
     if (!PyUnicode_Check(text)) {
